@@ -1,0 +1,67 @@
+"""The composition root: settings become parts, parts become the Flask application.
+
+The only module that knows everyone. Configuration comes in as an argument and nothing is read at import.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from tts_service import logs
+from tts_service.chat.turn import Composer, open_composer
+from tts_service.clients.database import Database, open_database
+from tts_service.clients.sealing import Sealer
+from tts_service.clients.spending import Spending
+from tts_service.clients.store import ClientStore
+from tts_service.settings import Settings, load
+from tts_service.web import access_log, chat, cors, headers, health, pages, problems, request_id
+from tts_service.web.idempotency import Answers
+from tts_service.web.limits import MemoryWindows, TurnLimits
+
+_OPEN = "tts_service"
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The service; `settings` default to the environment's. `close_app` gives back what it opened.
+
+    Raises SettingsError, and DatabaseUnavailable where the database can never work as it is configured.
+    """
+    settings = settings or load()
+    logs.configure(settings.log_json)
+    with ExitStack() as opened:
+        database = open_database(settings.database_url)
+        opened.callback(database.close)
+        composer = open_composer(settings, Spending(database))
+        opened.callback(composer.close)
+        app = _flask(settings, database, composer)
+        app.extensions[_OPEN] = opened.pop_all()
+    return app
+
+
+def close_app(app: Flask) -> None:
+    """Ends the turns that still run and closes what `create_app` opened. A second call does nothing."""
+    opened: ExitStack = app.extensions[_OPEN]
+    opened.close()
+
+
+def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:
+    store = ClientStore(database, Sealer(settings.secret_keys))
+    limits = TurnLimits(settings.rate_limit_ip, settings.rate_limit_client, MemoryWindows())
+    app = Flask("tts_service.web")
+    # `//api/chat` is no other name of `/api/chat`: it is nothing, and does not redirect (faults 5-52).
+    app.url_map.merge_slashes = False
+    # After-request hooks run last to first: the access line sees the answer as it leaves.
+    for part in (request_id, access_log, headers, problems):
+        part.install(app)
+    cors.install(app, frozenset({chat.PATH}), store.allowed_origins)
+    app.register_blueprint(chat.blueprint(store, composer, limits, Answers()))
+    app.register_blueprint(health.blueprint(settings, database))
+    app.register_blueprint(pages.blueprint(settings, store))
+    if settings.trusted_proxies:
+        # Only as many hops as the operator vouches for; what stands before them is a stranger's claim (5-39).
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=0, x_host=0)  # type: ignore[method-assign]
+    return app

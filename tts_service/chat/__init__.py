@@ -1,0 +1,1 @@
+"""One turn of conversation: a question in, the reply as a sequence of events."""

@@ -1,0 +1,1 @@
+"""Words into sound. Knows no HTTP and no database."""

@@ -1,0 +1,54 @@
+"""Sound as the service holds it and hands it out. Pure."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import pybase64
+
+BYTES_PER_SAMPLE = 2  # signed 16-bit little-endian, one channel: the only form held here (protocols 1.3)
+
+_DATA_URL_HEAD = b"data:audio/wav;base64,"
+
+
+@dataclass(frozen=True)
+class Pcm:
+    """Signed 16-bit little-endian mono samples; `rate_hz` is what the provider confirmed."""
+
+    data: bytes
+    rate_hz: int
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.data) / (BYTES_PER_SAMPLE * self.rate_hz)
+
+
+def wav(pcm: Pcm) -> bytes:
+    """A whole RIFF file with true sizes: players that trust the header would drop the end otherwise."""
+    return _wav_header(len(pcm.data), pcm.rate_hz) + pcm.data
+
+
+def data_url(pcm: Pcm) -> bytes:
+    """`data:audio/wav;base64,...` as ASCII bytes, ready to stand in a JSON string without escaping."""
+    return _DATA_URL_HEAD + pybase64.b64encode(wav(pcm))
+
+
+def _wav_header(size: int, rate_hz: int) -> bytes:
+    # struct instead of the wave module: 2 us against 4 ms for 5 s of sound (ecosystem 2, "Micro").
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        36 + size,
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,  # PCM
+        1,  # mono
+        rate_hz,
+        rate_hz * BYTES_PER_SAMPLE,
+        BYTES_PER_SAMPLE,
+        8 * BYTES_PER_SAMPLE,
+        b"data",
+        size,
+    )

@@ -1,0 +1,227 @@
+"""Owns one WebSocket to a voice provider: opened, written to, read from and closed within its deadline.
+
+websocket-client does the handshake and the writing; the socket beneath is a `Wire` and the reading a
+`FrameReader`. Whatever websocket-client raises is mapped here, once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+import websocket
+from websocket import _handshake
+
+from tts_service.deadline import Deadline
+from tts_service.dial import Dialer, DialError, DialFailure, Lifeline
+from tts_service.errors import (
+    SpeechAuth,
+    SpeechClosed,
+    SpeechError,
+    SpeechProtocol,
+    SpeechRateLimited,
+    SpeechTimeout,
+    SpeechTls,
+    SpeechTooLarge,
+    SpeechUnavailable,
+)
+from tts_service.secret import Secret
+from tts_service.speech.frames import FrameError, FrameReader, FrameTooLarge, Message, Opcode
+from tts_service.speech.wire import Wire, WireOverflow
+
+HANDSHAKE_BYTES = (
+    64 * 1024
+)  # an answer to the upgrade is below 2 kB; endless headers and huge bodies end here
+SEND_S = 10.0  # a provider that does not take 60 kB of text in this time has stopped reading (faults 3c-29)
+CLOSE_S = 0.25  # for our close frame; the socket is closed whatever comes of it
+
+NORMAL_CLOSURE, ABNORMAL_CLOSURE = 1000, 1006
+_LOST = Message(Opcode.CLOSE, ABNORMAL_CLOSURE.to_bytes(2, "big"))
+
+_DIALED: dict[DialFailure, type[SpeechError]] = {
+    DialFailure.UNREACHABLE: SpeechUnavailable,
+    DialFailure.RESOLVER_TIMEOUT: SpeechTimeout,
+    DialFailure.TLS: SpeechTls,
+}
+# The provider refuses a wrong key with 400, an absent one with 401 (protocols 4.4).
+_REFUSED: dict[int, type[SpeechError]] = {
+    400: SpeechAuth,
+    401: SpeechAuth,
+    402: SpeechAuth,
+    403: SpeechAuth,
+    429: SpeechRateLimited,
+    503: SpeechRateLimited,
+}
+
+
+class _NoCookies:
+    """websocket-client keeps cookies for the whole process, and so would send one customer's with another's
+    key (faults L8). It has no switch for that; a test fails if a cookie ever comes back.
+    """
+
+    def add(self, set_cookie: str | None) -> None:
+        pass
+
+    def get(self, host: str) -> str:
+        return ""
+
+
+_handshake.CookieJar = _NoCookies()  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to connect: `url` with its query, taken apart once."""
+
+    url: str
+    host: str
+    port: int
+    tls: bool
+
+    @classmethod
+    def at(cls, base_url: str, path: str, query: dict[str, str]) -> Endpoint:
+        """`base_url` is http(s), as in XAI_BASE_URL; http becomes ws and https wss."""
+        parts = urlsplit(base_url)
+        tls = parts.scheme == "https"
+        url = f"{'wss' if tls else 'ws'}://{parts.netloc}{parts.path}{path}?{urlencode(query)}"
+        return cls(url, parts.hostname or "", parts.port or (443 if tls else 80), tls)
+
+
+class Connection:
+    """An open WebSocket. One thread reads and writes; `lifeline` ends it from any other."""
+
+    def __init__(self, ws: websocket.WebSocket, wire: Wire) -> None:
+        self._ws, self._wire = ws, wire
+        self._reader = FrameReader()
+
+    @classmethod
+    def open(
+        cls,
+        dialer: Dialer,
+        endpoint: Endpoint,
+        key: Secret,
+        *,
+        deadline: Deadline,
+        lifeline: Lifeline,
+        budget_bytes: int,
+    ) -> Connection:
+        """Raises SpeechError. Until it returns nothing was asked of the provider, so it may be tried
+        again.
+        """
+        try:
+            sock = dialer.dial(
+                endpoint.host, endpoint.port, tls=endpoint.tls, deadline=deadline, lifeline=lifeline
+            )
+        except DialError as error:
+            raise _DIALED[error.failure](stage="connect") from None
+        wire = Wire(sock, deadline, HANDSHAKE_BYTES)
+        with contextlib.ExitStack() as unless_open:
+            unless_open.callback(wire.close)
+            ws = _upgraded(wire, endpoint.url, key)
+            unless_open.pop_all()
+        wire.budget_bytes = budget_bytes
+        return cls(ws, wire)
+
+    def send(self, payload: bytes, deadline: Deadline) -> None:
+        """One text message. Raises SpeechTimeout, SpeechClosed."""
+        self._write(payload, Opcode.TEXT, deadline.within(SEND_S))
+
+    def receive(self, deadline: Deadline) -> list[Message]:
+        """Text, binary and close messages as they come; waits for bytes, so the list may be empty.
+
+        A connection that ends without a close frame reads as one with code 1006. Raises TimeoutError at the
+        deadline, SpeechProtocol, SpeechTooLarge.
+        """
+        self._wire.deadline = deadline
+        try:
+            data = self._wire.read()
+        except TimeoutError:
+            raise
+        except WireOverflow:
+            raise SpeechTooLarge(stage="audio") from None
+        except OSError:  # reset, or a broken TLS record
+            return [_LOST]
+        return self._messages(data, deadline)
+
+    def ended_meanwhile(self, deadline: Deadline) -> bool:
+        """Has the provider closed while nobody was reading? What else has come is dropped: pings and
+        greetings.
+        """
+        try:
+            while (data := self._wire.read_waiting()) is not None:
+                if any(message.opcode is Opcode.CLOSE for message in self._messages(data, deadline)):
+                    return True
+        except OSError:
+            return True
+        return False
+
+    def close(self) -> None:
+        with contextlib.suppress(SpeechError):
+            self._write(NORMAL_CLOSURE.to_bytes(2, "big"), Opcode.CLOSE, Deadline.after(CLOSE_S))
+        self._wire.close()
+
+    def _messages(self, data: bytes, deadline: Deadline) -> list[Message]:
+        if not data:
+            return [_LOST]
+        try:
+            messages = self._reader.feed(data)
+        except FrameTooLarge:
+            raise SpeechTooLarge(stage="audio") from None
+        except FrameError:
+            raise SpeechProtocol(stage="audio", detail="frame") from None
+        for message in messages:
+            if message.opcode is Opcode.PING:
+                self._write(bytes(message.payload), Opcode.PONG, deadline.within(SEND_S))
+        return [m for m in messages if m.opcode not in (Opcode.PING, Opcode.PONG)]
+
+    def _write(self, payload: bytes, opcode: Opcode, deadline: Deadline) -> None:
+        self._wire.deadline = deadline
+        try:
+            self._ws.send(payload, int(opcode))
+        except (websocket.WebSocketTimeoutException, TimeoutError):
+            raise SpeechTimeout(stage="send") from None
+        except (websocket.WebSocketException, OSError):
+            raise SpeechClosed(stage="send") from None
+
+
+def _upgraded(wire: Wire, url: str, key: Secret) -> websocket.WebSocket:
+    ws = websocket.WebSocket(enable_multithread=False)
+    with _mapped():
+        ws.connect(  # type: ignore[no-untyped-call]
+            url,
+            socket=wire,
+            header=[f"Authorization: Bearer {key.reveal()}"],
+            suppress_origin=True,
+            redirect_limit=0,  # a redirect would carry the key to another host (faults L7)
+        )
+    if "sec-websocket-extensions" in (ws.getheaders() or {}):  # none was offered (RFC 6455 4.1)
+        raise SpeechProtocol(stage="handshake", detail="extension")
+    return ws
+
+
+@contextlib.contextmanager
+def _mapped() -> Iterator[None]:
+    """websocket-client's and the socket's errors during the handshake, as ours.
+
+    `from None`: their texts hold headers and up to 64 kB of body (faults L6), which must reach no log.
+    """
+    try:
+        yield
+    except websocket.WebSocketBadStatusException as error:
+        raise _refused(error.status_code) from None
+    except (websocket.WebSocketTimeoutException, TimeoutError, WireOverflow):
+        raise SpeechTimeout(stage="handshake") from None
+    except (websocket.WebSocketConnectionClosedException, ConnectionError):
+        raise SpeechClosed(stage="handshake") from None
+    except websocket.WebSocketException:
+        raise SpeechProtocol(stage="handshake") from None
+    except OSError:
+        raise SpeechClosed(stage="handshake") from None
+
+
+def _refused(status: int) -> SpeechError:
+    if 500 <= status < 600 and status != 503:
+        return SpeechUnavailable(stage="handshake", http_status=status)
+    return _REFUSED.get(status, SpeechProtocol)(stage="handshake", http_status=status)

@@ -1,0 +1,83 @@
+"""The socket of one speech conversation: every read and write is held to its deadline and its byte budget.
+
+It stands under websocket-client in place of a plain socket, whose timeouts begin anew with each byte and
+which knows no size limit (faults L1, L4, L6).
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from tts_service.deadline import Deadline
+
+READ_BYTES = 65_536
+
+
+class WireOverflow(Exception):
+    """The peer sent more than the budget."""
+
+
+class Wire:
+    """`deadline` may be moved between steps. The budget counts every byte received, handshake included."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline, budget_bytes: int) -> None:
+        self._sock = sock
+        self.deadline = deadline
+        self.budget_bytes = budget_bytes
+        self._ahead, self._at = b"", 0
+
+    def read(self) -> bytes:
+        """What has come, at least one byte; b"" at the end. Raises OSError (TimeoutError), WireOverflow."""
+        ahead = self._rest()
+        if ahead:
+            return ahead
+        self._sock.settimeout(self.gettimeout())
+        data = self._sock.recv(READ_BYTES)
+        self.budget_bytes -= len(data)
+        if self.budget_bytes < 0:
+            raise WireOverflow
+        return data
+
+    def read_waiting(self) -> bytes | None:
+        """What has come already, without waiting: None if nothing, b"" at the end."""
+        ahead = self._rest()
+        if ahead:
+            return ahead
+        self._sock.settimeout(0.0)
+        try:
+            return self._sock.recv(READ_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+
+    def _rest(self) -> bytes:
+        rest = self._ahead[self._at :]
+        self._ahead, self._at = b"", 0
+        return rest
+
+    # What websocket-client asks of a socket.
+
+    def recv(self, count: int) -> bytes:
+        # It reads the handshake byte by byte; what lies beyond is kept for `read`.
+        if self._at >= len(self._ahead):
+            self._ahead, self._at = self.read(), 0
+        data = self._ahead[self._at : self._at + count]
+        self._at += len(data)
+        return data
+
+    def send(self, data: bytes) -> int:
+        self._sock.settimeout(self.gettimeout())
+        self._sock.sendall(data)
+        return len(data)
+
+    def gettimeout(self) -> float:
+        return max(self.deadline.remaining_s, 0.001)
+
+    def settimeout(self, timeout_s: float | None) -> None:
+        """Nothing: the deadline decides."""
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        self._sock.close()
