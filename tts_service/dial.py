@@ -31,7 +31,8 @@ ADDRESSES_TRIED = 4
 
 
 class DialFailure(enum.Enum):
-    UNREACHABLE = "unreachable"  # no such name, refused, reset, no answer to SYN
+    UNREACHABLE = "unreachable"  # no such name, refused, reset
+    CONNECT_TIMEOUT = "connect_timeout"  # no answer to SYN
     RESOLVER_TIMEOUT = "resolver_timeout"
     TLS = "tls"  # certificate, name, protocol, or a TLS handshake that stalls
 
@@ -138,7 +139,7 @@ class Dialer:
         return list(dict.fromkeys(found))[:ADDRESSES_TRIED]
 
     def _connect(self, addresses: list[Address], deadline: Deadline, lifeline: Lifeline) -> socket.socket:
-        cause: OSError | None = None
+        cause: OSError | None = None  # of the last address
         for left in range(len(addresses), 0, -1):
             address = addresses[len(addresses) - left]
             family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -156,4 +157,5 @@ class Dialer:
                 cause = error
             else:
                 return sock
-        raise DialError(DialFailure.UNREACHABLE) from cause
+        timed_out = isinstance(cause, TimeoutError)
+        raise DialError(DialFailure.CONNECT_TIMEOUT if timed_out else DialFailure.UNREACHABLE) from cause

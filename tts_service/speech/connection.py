@@ -42,6 +42,7 @@ _LOST = Message(Opcode.CLOSE, ABNORMAL_CLOSURE.to_bytes(2, "big"))
 
 _DIALED: dict[DialFailure, type[SpeechError]] = {
     DialFailure.UNREACHABLE: SpeechUnavailable,
+    DialFailure.CONNECT_TIMEOUT: SpeechUnavailable,
     DialFailure.RESOLVER_TIMEOUT: SpeechTimeout,
     DialFailure.TLS: SpeechTls,
 }

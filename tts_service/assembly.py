@@ -1,0 +1,46 @@
+"""Settings become the parts that speak and answer; the service and the command line share them."""
+
+from __future__ import annotations
+
+from tts_service.chat.cost import Prices
+from tts_service.chat.history import Histories
+from tts_service.chat.llm import ChatModel
+from tts_service.chat.route import Provider, Providers
+from tts_service.chat.turn import Budgets, Composer
+from tts_service.clients.spending import Spending
+from tts_service.dial import Dialer
+from tts_service.settings import Settings
+from tts_service.speech.realtime import RealtimeEngine, SpeechLimits
+
+
+def realtime_engine(settings: Settings, dialer: Dialer) -> RealtimeEngine:
+    limits = SpeechLimits(settings.max_speech_s, settings.max_concurrent_speech)
+    return RealtimeEngine(dialer, settings.xai_base_url, settings.xai_voice_model, limits)
+
+
+def open_composer(settings: Settings, dialer: Dialer, spending: Spending) -> Composer:
+    return Composer(
+        model=ChatModel(dialer),
+        engine=realtime_engine(settings, dialer),
+        providers=_providers(settings),
+        histories=Histories(),
+        spending=spending,
+        prices=Prices(
+            settings.price_speech_minute,
+            settings.price_speech_item,
+            settings.price_chat_million_in,
+            settings.price_chat_million_out,
+        ),
+        budgets=Budgets(settings.chat_deadline_s, settings.speech_deadline_s),
+    )
+
+
+def _providers(settings: Settings) -> Providers:
+    xai, openai = (
+        (settings.xai_base_url, settings.xai_api_key),
+        (settings.openai_base_url, settings.openai_api_key),
+    )
+    return Providers(
+        xai=Provider("xai", "XAI_API_KEY", *xai, settings.xai_chat_model),
+        openai=Provider("openai", "OPENAI_API_KEY", *openai, settings.openai_chat_model),
+    )

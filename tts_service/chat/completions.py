@@ -1,0 +1,217 @@
+"""The OpenAI-compatible chat-completions format: requests built, answers and refusals read. Pure.
+
+Shapes are protocols 4; what becomes of each fault is faults 3a.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import time
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from tts_service.errors import (
+    UpstreamAuth,
+    UpstreamBadResponse,
+    UpstreamConfig,
+    UpstreamError,
+    UpstreamQuota,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamTooLarge,
+    UpstreamUnavailable,
+)
+
+Dialect = Literal["xai", "openai", "compatible"]
+
+# A reply to be spoken is short; this bounds its price. Reasoning counts against it at some providers.
+MAX_COMPLETION_TOKENS = 2048
+# A reply longer than this is cut: some minutes of speech, and no bubble on a page is longer.
+MAX_REPLY_CHARS = 20_000
+MAX_LINE_BYTES = 256 * 1024
+
+BROKE_OFF = "The language model's server broke off in the middle of the reply."
+
+
+@dataclass(frozen=True)
+class Said:
+    """One line of the conversation, as the model is told it."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+def request_body(model: str, conversation: Sequence[Said], dialect: Dialect) -> bytes:
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": said.role, "content": said.text} for said in conversation],
+        "stream": True,
+        # Ollama, vLLM and llama.cpp know the older name only; OpenAI's reasoning models the newer one only.
+        "max_tokens" if dialect == "compatible" else "max_completion_tokens": MAX_COMPLETION_TOKENS,
+    }
+    return orjson.dumps(body)
+
+
+class ReplyText:
+    """The reply as it grows, fit to be stored and shown: without control characters, cut at
+    MAX_REPLY_CHARS.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.is_full = False
+
+    def add(self, delta: str) -> str:
+        """What of `delta` is kept."""
+        kept = "".join(character for character in delta if _is_text(character))
+        room = MAX_REPLY_CHARS - len(self.text)
+        if len(kept) > room:
+            kept, self.is_full = _cut_at_grapheme(kept, room), True
+        self.text += kept
+        return kept
+
+
+def _is_text(character: str) -> bool:
+    # C0, C1 and halves of surrogate pairs: nothing shows them, PostgreSQL and JSON readers choke on them.
+    return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs")
+
+
+def _cut_at_grapheme(text: str, length: int) -> str:
+    """At most `length` characters, not ending in the middle of an accent, an emoji or a flag (nearly UAX
+    29).
+    """
+    while length > 0 and (_joins(text[length]) or text[length - 1] == "\u200d"):
+        length -= 1
+    return text[:length]
+
+
+def _joins(character: str) -> bool:
+    """Belongs to the character before it: marks, joiners, variation selectors, skin tones."""
+    return (
+        unicodedata.category(character) in ("Mn", "Mc", "Me")
+        or character == "\u200d"
+        or 0x1F3FB <= ord(character) <= 0x1F3FF
+    )
+
+
+class StreamReader:
+    """Server-sent events of a streamed completion (protocols 4.2): bytes in, parts of the text out."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._began = self._finished = False
+        self.is_done = False  # [DONE] was read
+
+    def feed(self, data: bytes) -> list[str]:
+        """Raises UpstreamError where the stream holds one, or something other than completion chunks."""
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        if len(self._rest) > MAX_LINE_BYTES:
+            raise UpstreamTooLarge
+        parts = []
+        for line in lines:
+            if line.startswith(b"data:") and not self.is_done:
+                part = self._data(line[5:].strip())
+                if part:
+                    parts.append(part)
+        return parts
+
+    def close(self) -> list[str]:
+        """The connection has ended. A stream without its end is half an answer, which is none."""
+        parts = self.feed(b"\n")
+        if not (self.is_done or self._finished):
+            raise UpstreamBadResponse(BROKE_OFF if self._began else None)
+        return parts
+
+    def _data(self, data: bytes) -> str | None:
+        if data == b"[DONE]":
+            self.is_done = True
+            return None
+        chunk = _object(data)
+        self._began = True
+        if "error" in chunk:  # a failure in mid-stream comes as a bare error object (protocols 4.2)
+            raise refusal(500, data)
+        choices = chunk.get("choices")
+        if not isinstance(choices, list):
+            raise UpstreamBadResponse
+        if not choices or not isinstance(choices[0], dict):
+            return None  # the usage chunk has no choices
+        self._finished = self._finished or bool(choices[0].get("finish_reason"))
+        return _content(choices[0].get("delta"))
+
+
+def completion_text(body: bytes) -> str:
+    """The text of an answer that was not streamed, from servers that ignore `stream`."""
+    completion = _object(body)
+    choices = completion.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise UpstreamBadResponse
+    return _content(choices[0].get("message")) or ""
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise UpstreamBadResponse from error
+    if not isinstance(value, dict):
+        raise UpstreamBadResponse
+    return value
+
+
+def _content(message: object) -> str | None:
+    """A refusal is text too; what the model merely thought (reasoning_content) is not."""
+    if not isinstance(message, dict):
+        return None
+    content = message.get("content")
+    if isinstance(content, list):
+        texts = (part.get("text") for part in content if isinstance(part, dict))
+        content = "".join(text for text in texts if isinstance(text, str))
+    if isinstance(content, str) and content:
+        return content
+    spoken_refusal = message.get("refusal")
+    return spoken_refusal if isinstance(spoken_refusal, str) else None
+
+
+def refusal(status: int, body: bytes, retry_after: str | None = None) -> UpstreamError:
+    """What a status other than 200 means (faults 3a). Of the body only known words are looked at."""
+    words = body[:4096].decode("utf-8", "replace").lower()
+    if status == 429 or (status == 402):
+        if status == 402 or any(mark in words for mark in _QUOTA_MARKS):
+            return UpstreamQuota()
+        return UpstreamRateLimited(retry_after_s=retry_after_s(retry_after))
+    if status in (401, 403) or (status == 400 and any(mark in words for mark in _KEY_MARKS)):
+        return UpstreamAuth()
+    if status == 404:
+        return UpstreamConfig()
+    if status == 408 or status >= 500:
+        return UpstreamUnavailable(retry_after_s=retry_after_s(retry_after) if retry_after else None)
+    return UpstreamRejected()
+
+
+# The provider answers 400 to a wrong key, and 429 both to haste and to an empty account (protocols 4.4,
+# 7.11); only these words of the captured answers tell them apart.
+_KEY_MARKS = ("api key", "api_key", "apikey")
+_QUOTA_MARKS = ("insufficient_quota", "quota", "credit", "billing", "spending limit")
+
+RETRY_AFTER_DEFAULT_S = 5
+RETRY_AFTER_MOST_S = 60
+
+
+def retry_after_s(header: str | None) -> int:
+    """Seconds from a Retry-After header, 1 to 60; a date is understood, nonsense is 5."""
+    if header is None:
+        return RETRY_AFTER_DEFAULT_S
+    header = header.strip()
+    if header.lstrip("-").isdecimal() and header.isascii():
+        seconds = int(header[:12])
+    else:
+        try:
+            seconds = int(email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+        except (ValueError, OverflowError):
+            return RETRY_AFTER_DEFAULT_S
+    return min(max(seconds, 1), RETRY_AFTER_MOST_S)

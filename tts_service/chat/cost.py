@@ -1,0 +1,32 @@
+"""What a turn is estimated to cost, in US dollars. Pure.
+
+An estimate for a limit, not a bill: prices move and are settings (protocols 9); tokens are counted as
+characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tts_service.chat.completions import Said
+
+CHARS_PER_TOKEN = 4.0
+
+
+@dataclass(frozen=True)
+class Prices:
+    """US dollars: a minute of speech, an item spoken (protocols 1.7), a million tokens in and out (4.3)."""
+
+    speech_minute: float
+    speech_item: float
+    chat_million_in: float
+    chat_million_out: float
+
+    def chat(self, conversation: Sequence[Said], reply: str) -> float:
+        read = sum(len(said.text) for said in conversation) / CHARS_PER_TOKEN
+        written = len(reply) / CHARS_PER_TOKEN
+        return (read * self.chat_million_in + written * self.chat_million_out) / 1_000_000
+
+    def speech(self, pieces: int, audio_s: float) -> float:
+        return pieces * self.speech_item + audio_s / 60 * self.speech_minute
