@@ -38,15 +38,10 @@ from tts_service.errors import (
     UpstreamTimeout,
 )
 from tts_service.speech.audio import Pcm
-from tts_service.speech.realtime import RealtimeEngine, Speaking
+from tts_service.speech.realtime import GRACE_S, RealtimeEngine, Speaking
 from tts_service.speech.voice import Ended, FirstSound, Piece, Told, Voice
 
 log = logging.getLogger(__name__)
-
-# After a deadline: time for a worker to end by itself, then for a cut one to unwind. faults 4: 30.5 s at
-# most.
-GRACE_S = 0.25
-UNWIND_S = 0.2
 
 REFUSED_AT = 1.25  # times daily_limit: speech has stopped at 1.0, turns stop here (contract.md)
 

@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tts_service.deadline import Deadline
@@ -30,9 +30,12 @@ from tts_service.secret import Secret
 from tts_service.speech.connection import Connection, Endpoint
 from tts_service.speech.frames import Message, Opcode, close_code
 from tts_service.speech.utterance import FIRST_AUDIO_S, State, Utterance
-from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Tell, Voice
+from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Tell, Told, Voice
 
 log = logging.getLogger(__name__)
+
+# After a deadline, for the conversation's own clock to end it, before its owner cuts the socket (faults 4).
+GRACE_S = 0.25
 
 CONNECT_S = 10.0  # name, TCP, TLS and upgrade together (faults 3)
 
@@ -67,6 +70,39 @@ class RealtimeEngine:
             _report(error, 0, 0.0, [])
             raise error
         return Speaking(self, voice, key, tell, self._slots.release)
+
+    def speak(self, voice: Voice, key: Secret, text: str, deadline: Deadline) -> Iterator[Told]:
+        """`text` as one piece, for callers that have it whole. The last of what it tells is `Ended`."""
+        told: queue.SimpleQueue[Told] = queue.SimpleQueue()
+        speaking = self.begin(voice, key, told.put)
+        speaking.say(text, deadline)
+        speaking.finish()
+        try:
+            while True:
+                event = told.get(timeout=deadline.remaining_s + GRACE_S)
+                yield event
+                if isinstance(event, Ended):
+                    return
+        except queue.Empty:
+            yield Ended(SpeechTimeout(stage="deadline"))
+        finally:
+            speaking.cancel()
+
+    def probe(self, voice: Voice, key: Secret, deadline: Deadline) -> int:
+        """Milliseconds to open a session, which is closed again: says nothing, buys nothing. Raises
+        SpeechError.
+        """
+        told: queue.SimpleQueue[Told] = queue.SimpleQueue()
+        speaking = self.begin(voice, key, told.put)
+        try:
+            event = told.get(timeout=deadline.remaining_s)
+        except queue.Empty:
+            raise SpeechTimeout(stage="connect") from None
+        finally:
+            speaking.cancel()
+        if isinstance(event, Opened):
+            return event.took_ms
+        raise (event.error if isinstance(event, Ended) else None) or SpeechUnavailable()
 
 
 class Speaking:

@@ -1,0 +1,147 @@
+"""`tts-service demo`: the sandbox, the service and a demo client, for whoever has just cloned this. `make
+run`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import requests
+
+from tts_service import settings
+from tts_service.clients.database import open_database
+from tts_service.clients.sealing import Sealer
+from tts_service.clients.store import ClientStore
+from tts_service.errors import UnavailableError
+
+HOST = "127.0.0.1"
+SERVICE_PORT, SANDBOX_PORT = 8000, 9009
+SANDBOX_KEY = "xai-sandbox"
+CLIENT_NAME = "Demo"
+START_S = 30.0
+STOP_S = 10.0
+
+BANNER = """
+  Open   {url}/
+  Or     curl -s {url}/api/chat -H 'Content-Type: application/json' \\
+           -d '{{"client_id": "{client_id}", "message": "What are your opening hours?"}}'
+
+  The voice and the language model are {provider}. Ctrl-C ends everything.
+"""
+
+
+@click.command()
+@click.option("--live", is_flag=True, help="Use xAI with your XAI_API_KEY, not the sandbox. Costs money.")
+@click.option("--port", default=SERVICE_PORT, show_default=True, help="The service's port.")
+def demo(live: bool, port: int) -> None:
+    """Start all there is, with no account, and print a page to open."""
+    _check_folder()
+    service_port = _free_port(port, "the service")
+    environment = dict(os.environ)
+    with contextlib.ExitStack() as running:
+        if not live:
+            environment |= _started_sandbox(running, environment)
+        elif not environment.get("XAI_API_KEY"):
+            raise click.ClickException("--live needs XAI_API_KEY in the environment.")
+        url = f"http://{HOST}:{service_port}"
+        client_id = _demo_client([url, f"http://localhost:{service_port}"])
+        gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"{HOST}:{service_port}", "wsgi:app"]
+        service = running.enter_context(_child(gunicorn, environment))
+        _wait_until_healthy(url, service)
+        provider = "xAI's, with your key" if live else "the sandbox's: no account, no key, no cost"
+        click.echo(BANNER.format(url=url, client_id=client_id, provider=provider))
+        _wait_for_the_end(service)
+
+
+def _check_folder() -> None:
+    if not Path("wsgi.py").exists():
+        raise click.ClickException("Start this in the project's folder, where wsgi.py is.")
+
+
+def _free_port(wanted: int, whose: str) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted))
+        except OSError:
+            probe.bind((HOST, 0))
+            click.echo(f"Port {wanted} is taken; {whose} uses {probe.getsockname()[1]}.", err=True)
+        return int(probe.getsockname()[1])
+
+
+def _started_sandbox(running: contextlib.ExitStack, environment: dict[str, str]) -> dict[str, str]:
+    """What the service needs to know of it. It answers on its port before the service is started."""
+    port = _free_port(SANDBOX_PORT, "the sandbox")
+    command = [sys.executable, "-m", "tts_service.cli", "sandbox", "--port", str(port)]
+    child = running.enter_context(_child(command, environment))
+    _wait_until_healthy(f"http://{HOST}:{port}", child)
+    return {"XAI_BASE_URL": f"http://{HOST}:{port}/v1", "XAI_API_KEY": SANDBOX_KEY}
+
+
+@contextlib.contextmanager
+def _child(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    # A session of its own: Ctrl-C reaches this process alone, which ends its children in order.
+    child = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _wait_until_healthy(url: str, child: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + START_S
+    while time.monotonic() < ends:
+        if child.poll() is not None:
+            raise click.ClickException(
+                f"It ended before it was ready (exit code {child.returncode}); see above."
+            )
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+            if requests.get(f"{url}/health", timeout=1).ok:
+                return
+        time.sleep(0.1)
+    raise click.ClickException(f"{url} did not answer within {START_S:.0f} s.")
+
+
+def _demo_client(origins: list[str]) -> str:
+    """The client_id of the client named Demo, which pages of `origins` may use; made where there is none."""
+    now = settings.load()
+    database = open_database(now.database_url)
+    try:
+        store = ClientStore(database, Sealer(now.secret_keys))
+        for client in store.all():
+            if client.name == CLIENT_NAME:
+                allowed = sorted({*client.allowed_origins, *origins})
+                return store.change(client.client_id, {"allowed_origins": allowed}).client_id
+        return store.add(
+            {
+                "name": CLIENT_NAME,
+                "allowed_origins": origins,
+                "system_prompt": "You answer visitors of a small shop's website, in two or three sentences.",
+            }
+        ).client_id
+    finally:
+        database.close()
+
+
+def _wait_for_the_end(service: subprocess.Popen[bytes]) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        code = service.wait()
+    except KeyboardInterrupt:
+        click.echo("\nEnding.")
+        return
+    raise UnavailableError(f"The service ended by itself (exit code {code}); see above.")

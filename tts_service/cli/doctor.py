@@ -1,0 +1,101 @@
+"""`tts-service doctor`: is everything in place, and if not, what to do. Buys nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+import requests
+
+from tts_service import assembly, settings
+from tts_service.clients.database import Database
+from tts_service.deadline import Deadline
+from tts_service.dial import Dialer
+from tts_service.errors import ServiceError
+from tts_service.settings import Settings
+from tts_service.speech.voice import Voice
+
+TIMEOUT_S = 10.0
+
+Check = Callable[[Settings], str]
+
+
+class _Wrong(Exception):
+    """What is wrong and what to do."""
+
+
+@click.command()
+def doctor() -> None:
+    """Check settings, database, keys and the road to the provider. Spends nothing."""
+    now = settings.load()
+    wrong = 0
+    for name, check in CHECKS.items():
+        try:
+            click.echo(f"ok     {name}: {check(now)}")
+        except (_Wrong, ServiceError) as error:
+            wrong += 1
+            click.echo(f"wrong  {name}: {error.message if isinstance(error, ServiceError) else error}")
+    if wrong:
+        raise click.exceptions.Exit(1)
+
+
+def _database(now: Settings) -> str:
+    database = Database(now.database_url)
+    try:
+        if not database.answers():
+            raise _Wrong("it does not answer. Check DATABASE_URL.")
+        if not database.is_current():
+            raise _Wrong("its schema is behind. Run: tts-service db upgrade")
+    finally:
+        database.close()
+    return "answers, schema up to date"
+
+
+def _secret_key(now: Settings) -> str:
+    return f"{len(now.secret_keys)} in use; the first one writes"
+
+
+def _xai_key(now: Settings) -> str:
+    if now.xai_api_key is None:
+        raise _Wrong("XAI_API_KEY is not set: only clients with a key of their own will speak.")
+    return "set"
+
+
+def _xai_chat(now: Settings) -> str:
+    if now.xai_api_key is None:
+        raise _Wrong("not tried, there is no key.")
+    try:
+        answer = requests.get(
+            f"{now.xai_base_url}/models",
+            headers={"Authorization": f"Bearer {now.xai_api_key.reveal()}"},
+            timeout=TIMEOUT_S,
+            allow_redirects=False,
+        )
+    except requests.RequestException:
+        raise _Wrong("it cannot be reached. Check XAI_BASE_URL and the network.") from None
+    if answer.status_code in (400, 401, 403):
+        raise _Wrong(f"it refuses the key (HTTP {answer.status_code}). Check XAI_API_KEY.")
+    if not answer.ok:
+        raise _Wrong(f"it answers HTTP {answer.status_code}. Check XAI_BASE_URL.")
+    return "reached, the key is accepted"
+
+
+def _xai_voice(now: Settings) -> str:
+    if now.xai_api_key is None:
+        raise _Wrong("not tried, there is no key.")
+    dialer = Dialer()
+    try:
+        engine = assembly.realtime_engine(now, dialer)
+        took_ms = engine.probe(Voice("ara"), now.xai_api_key, Deadline.after(TIMEOUT_S))
+    finally:
+        dialer.close()
+    return f"a session opened in {took_ms} ms"
+
+
+CHECKS: dict[str, Check] = {
+    "database": _database,
+    "secret key": _secret_key,
+    "xAI key": _xai_key,
+    "xAI language models": _xai_chat,
+    "xAI voice": _xai_voice,
+}
