@@ -1,0 +1,94 @@
+"""The client: one embedded widget's owner, and the rules that tie its fields together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from tts_service.clients.fields import checked, from_text
+from tts_service.errors import InvalidRequest
+from tts_service.secret import Secret
+
+__all__ = ["Client", "checked", "from_text", "revised"]
+
+
+@dataclass(frozen=True)
+class Client:
+    """Every field of contract.md, "A client". `client_id` is a lower-case UUID with hyphens."""
+
+    client_id: str
+    name: str
+    enabled: bool = True
+    ai_provider: str = "xai"
+    ai_base_url: str | None = None  # set when and only when ai_provider is "compatible"
+    ai_api_key: Secret | None = None  # None: the service's own key of that provider
+    ai_model: str | None = None  # None: the service's default of that provider
+    system_prompt: str = ""
+    speech_provider: str = "auto"
+    speech_engine: str = "realtime"
+    voice: str = "ara"
+    speed: float = 1.0
+    language: str = "auto"
+    pronunciations: Mapping[str, str] = field(default_factory=dict)
+    allowed_origins: tuple[str, ...] = ()  # serialised; empty: no browser may call; ("*",): every one
+    greeting: str = ""
+    daily_limit: float | None = None  # US dollars a UTC day; None: no limit, 0: nothing may be spent
+    retention_days: int = 0
+    browser_tokens: bool = False
+    # The end of a stored key that the present SECRET_KEY cannot open: the client acts as one without a key.
+    lost_key_last4: str | None = None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether replies are spoken: for xai clients, unless `speech_provider` says otherwise."""
+        return self.speech_provider == "xai" or (self.speech_provider == "auto" and self.ai_provider == "xai")
+
+    @property
+    def has_api_key(self) -> bool:
+        """Whether a key of its own is stored, be it readable or not."""
+        return self.ai_api_key is not None or self.lost_key_last4 is not None
+
+    @property
+    def key_last4(self) -> str | None:
+        return self.lost_key_last4 if self.ai_api_key is None else self.ai_api_key.last4
+
+    def shown(self) -> dict[str, object]:
+        """What readers may see, ready for JSON: every field but the key, with its presence and its end."""
+        hidden = ("ai_api_key", "lost_key_last4")
+        values: dict[str, object] = {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in hidden
+        }
+        return values | {
+            "pronunciations": dict(self.pronunciations),
+            "allowed_origins": list(self.allowed_origins),
+            "has_api_key": self.has_api_key,
+            "key_last4": self.key_last4,
+        }
+
+
+def revised(client: Client, changes: Mapping[str, object]) -> Client:
+    """`client` after `changes`. Raises UnknownField and InvalidRequest; see `checked`.
+
+    A key is bound to its host: a change of provider or base URL that brings no key of its own drops the
+    stored one, or it would be sent to whoever the new address belongs to (faults 1, "Key follows the URL").
+    """
+    new = checked(changes)
+    if new.get("ai_provider", client.ai_provider) != "compatible":
+        if new.get("ai_base_url") is not None:
+            raise InvalidRequest(
+                "ai_base_url can only be set when ai_provider is compatible.", param="ai_base_url"
+            )
+        new["ai_base_url"] = None
+    values: dict[str, Any] = new
+    after = replace(client, **values)
+    if after.ai_provider == "compatible" and after.ai_base_url is None:
+        raise InvalidRequest(
+            "ai_base_url is required when ai_provider is compatible: the URL before /chat/completions.",
+            param="ai_base_url",
+        )
+    if "ai_api_key" in new:
+        return replace(after, lost_key_last4=None)
+    if (after.ai_provider, after.ai_base_url) != (client.ai_provider, client.ai_base_url):
+        return replace(after, ai_api_key=None, lost_key_last4=None)
+    return after
