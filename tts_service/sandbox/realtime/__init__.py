@@ -1,0 +1,1 @@
+"""The realtime WebSocket of the sandbox (protocols 1)."""
