@@ -6,22 +6,41 @@ The only module that knows everyone. Configuration comes in as an argument and n
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tts_service import logs
-from tts_service.chat.turn import Composer, open_composer
+from tts_service.assembly import open_composer
+from tts_service.chat.turn import Composer
 from tts_service.clients.database import Database, open_database
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.spending import Spending
 from tts_service.clients.store import ClientStore
+from tts_service.dial import Dialer
 from tts_service.settings import Settings, load
 from tts_service.web import access_log, chat, cors, headers, health, pages, problems, request_id
 from tts_service.web.idempotency import Answers
 from tts_service.web.limits import MemoryWindows, TurnLimits
 
-_OPEN = "tts_service"
+_RUNNING = "tts_service"
+
+
+@dataclass(frozen=True)
+class Running:
+    """`app.extensions["tts_service"]`: what the process that serves the application has to end."""
+
+    composer: Composer
+    opened: ExitStack
+
+    def hush(self) -> None:
+        """Stops the voices under way, so that their turns are answered at once, with the text."""
+        self.composer.hush()
+
+    def close(self) -> None:
+        """Gives back all that was opened. A second call does nothing."""
+        self.opened.close()
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -34,17 +53,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     with ExitStack() as opened:
         database = open_database(settings.database_url)
         opened.callback(database.close)
-        composer = open_composer(settings, Spending(database))
+        dialer = Dialer()
+        opened.callback(dialer.close)
+        composer = open_composer(settings, dialer, Spending(database))
         opened.callback(composer.close)
         app = _flask(settings, database, composer)
-        app.extensions[_OPEN] = opened.pop_all()
+        app.extensions[_RUNNING] = Running(composer, opened.pop_all())
     return app
 
 
 def close_app(app: Flask) -> None:
     """Ends the turns that still run and closes what `create_app` opened. A second call does nothing."""
-    opened: ExitStack = app.extensions[_OPEN]
-    opened.close()
+    running: Running = app.extensions[_RUNNING]
+    running.close()
 
 
 def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:

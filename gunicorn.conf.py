@@ -1,0 +1,102 @@
+"""gunicorn's settings, picked up from the working directory. Its command line overrides all of this."""
+
+import json
+import os
+import secrets
+import threading
+import time
+
+from gevent import monkey
+from gunicorn import util
+
+worker_class = os.environ.get("WORKER_CLASS", "gevent")
+if worker_class == "gevent":
+    # Before anything of the service is imported: patched after `requests`, every TLS call ends in a
+    # RecursionError (ecosystem 2, "Traps").
+    monkey.patch_all()
+
+_EX_CONFIG = 78
+
+# On a developer's machine for nobody else; in production for the platform's router or the proxy before us.
+# PORT alone opens nothing.
+_production = os.environ.get("ENV", "").strip().lower() == "production"
+_host = "0.0.0.0" if _production else "127.0.0.1"  # noqa: S104
+bind = f"{_host}:{os.environ.get('PORT') or 8000}"
+
+# One process: conversations, limits and idempotent answers are remembered by the process. One gevent worker
+# serves about 300 turns a second (ecosystem 2); more workers want the shared memory of REDIS_URL first.
+workers = 1
+worker_connections = 1000
+# Only for WORKER_CLASS=gthread: a thread for every turn in flight. 256 carry 150 turns a second of 1.3 s
+# (ecosystem 2). Threads are held by slow callers, so such a server needs a buffering proxy (faults L10).
+threads = 256
+
+timeout = (
+    60  # a worker that has not come round to its loop for so long is replaced; turns have their own limits
+)
+graceful_timeout = 25  # below the 30 s that platforms wait before they kill
+_hush_after_s = 20  # turns that still run then are answered with their text, before they would be cut off
+keepalive = 10  # under gevent also the time a request's head may take to arrive (faults T16)
+
+# Row 54 of faults 5: longer gets 414 or 431.
+limit_request_line = 4094
+limit_request_fields = 100
+limit_request_field_size = 8190
+
+control_socket_disable = True  # one path in the home directory for all of a user's servers (faults 1)
+accesslog = None  # the service writes its own line: no query, no address
+errorlog = "-"
+
+
+def on_starting(server):
+    # A worker that refuses its settings exits with 78: end with it, instead of starting it for ever.
+    server.APP_LOAD_ERROR = _EX_CONFIG
+
+
+def post_worker_init(worker):
+    util.write_error = _refuse
+    threading.Thread(target=_hush_in_time, args=(worker,), name="hush", daemon=True).start()
+
+
+def worker_exit(server, worker):
+    running = _running(worker)
+    if running is not None:
+        running.close()
+
+
+def _hush_in_time(worker):
+    # Asks instead of being told: a signal handler may run in gevent's hub, where nothing may wait.
+    while worker.alive:
+        time.sleep(1)
+    time.sleep(_hush_after_s)
+    running = _running(worker)
+    if running is not None:
+        running.hush()
+
+
+def _running(worker):
+    """What create_app put there; None where a worker never came so far."""
+    return getattr(getattr(worker, "wsgi", None), "extensions", {}).get("tts_service")
+
+
+def _refuse(sock, status, reason, _detail):
+    """What gunicorn refuses before the service sees it (faults 5, rows 15 and 54), in our own shape.
+
+    gunicorn writes HTML here, quotes the request in it, and offers no other place to change that.
+    """
+    request_id = secrets.token_hex(8)
+    codes = {413: "body_too_large", 500: "internal"}
+    error = {
+        "code": codes.get(status, "invalid_request"),
+        "message": f"The request could not be served: {reason}.",
+        "request_id": request_id,
+    }
+    body = json.dumps({"error": error})
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nX-Request-ID: {request_id}\r\n"
+        "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\r\n"
+    )
+    util.write_nonblock(sock, (head + body).encode("ascii"))
+    # The caller may still be sending: without this, closing would reset the connection under the answer.
+    util.close_graceful(sock)

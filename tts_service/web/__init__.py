@@ -1,0 +1,1 @@
+"""The service as HTTP: everything that imports flask. Views parse, call, render."""

@@ -1,0 +1,102 @@
+"""What a caller of `POST /api/chat` may say: a JSON object turned into checked values. Pure.
+
+The rules are contract.md, "POST /api/chat", and rows 3 to 36 of faults.md 5.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from tts_service.errors import (
+    EmptyMessage,
+    InvalidCharacters,
+    InvalidClientId,
+    InvalidRequest,
+    MessageTooLong,
+    UnknownField,
+)
+
+MAX_MESSAGE = 4_000  # code points
+
+_FIELDS = ("client_id", "message", "conversation_id", "audio_format")
+# One spelling a client: uuid.UUID() takes braces, urn:, upper case and other alphabets' digits, and every
+# further spelling would be another key of the limits and caches (faults L20).
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NIL_UUID = "00000000-0000-0000-0000-000000000000"
+_CONVERSATION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
+# Letters and symbols by category that draw nothing: Hangul fillers, the empty Braille pattern.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_INVISIBLE_CATEGORIES = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    client_id: str
+    message: str
+    conversation_id: str | None = None
+    audio_format: str = "wav"
+
+
+def read(document: object) -> ChatRequest:
+    """Checks a parsed body. Raises the RequestError that the first fault deserves."""
+    if not isinstance(document, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    for name in document:
+        if name not in _FIELDS:
+            raise UnknownField(f"The body may hold {', '.join(_FIELDS)}, and nothing else.")
+    return ChatRequest(
+        client_id=client_id(document),
+        message=_message(document),
+        conversation_id=_conversation_id(document),
+        audio_format=_audio_format(document),
+    )
+
+
+def client_id(document: dict[str, object]) -> str:
+    """The canonical client_id of a body; shared by every endpoint that takes one."""
+    value = document.get("client_id")
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest("client_id is required and must be a string.", param="client_id")
+    if not _UUID.fullmatch(value) or value == _NIL_UUID:
+        raise InvalidClientId(param="client_id")
+    return value
+
+
+def _message(document: dict[str, object]) -> str:
+    value = document.get("message")
+    if not isinstance(value, str):
+        raise InvalidRequest("message is required and must be a string.", param="message")
+    if _NUL_OR_SURROGATE.search(value):
+        raise InvalidCharacters(param="message")
+    if not any(_visible(character) for character in value):
+        raise EmptyMessage(param="message")
+    if len(value) > MAX_MESSAGE:
+        raise MessageTooLong(param="message")
+    return value
+
+
+def _visible(character: str) -> bool:
+    return character not in _BLANK and unicodedata.category(character) not in _INVISIBLE_CATEGORIES
+
+
+def _conversation_id(document: dict[str, object]) -> str | None:
+    value = document.get("conversation_id")
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _CONVERSATION_ID.fullmatch(value):
+        raise InvalidRequest(
+            "conversation_id must be 1 to 64 characters of A-Z, a-z, 0-9 and _ . : -", param="conversation_id"
+        )
+    return value
+
+
+def _audio_format(document: dict[str, object]) -> str:
+    value = document.get("audio_format", "wav")
+    if value == "mp3":
+        raise InvalidRequest("mp3 is not available on this server; ask for wav.", param="audio_format")
+    if value != "wav":
+        raise InvalidRequest("audio_format must be wav or mp3.", param="audio_format")
+    return "wav"

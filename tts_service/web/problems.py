@@ -1,0 +1,67 @@
+"""Every error as contract.md's one JSON shape, also those that Flask and Werkzeug raise."""
+
+from __future__ import annotations
+
+import logging
+
+import orjson
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from tts_service import errors
+from tts_service.web import request_id
+
+_log = logging.getLogger(__name__)
+
+_BY_STATUS: dict[int, type[errors.RequestError]] = {
+    404: errors.NotFound,
+    405: errors.MethodNotAllowed,
+    408: errors.RequestTimeout,
+    413: errors.BodyTooLarge,
+    415: errors.UnsupportedMediaType,
+    429: errors.RateLimited,
+}
+
+
+def install(app: Flask) -> None:
+    app.register_error_handler(errors.ServiceError, _known)
+    app.register_error_handler(HTTPException, _from_werkzeug)
+    app.register_error_handler(Exception, _unknown)
+
+
+def render(error: errors.ServiceError, status: int | None = None) -> Response:
+    """The answer that tells `error`; `status` where the class has a wider one than the case at hand."""
+    about = {"code": error.code, "message": error.message}
+    if error.param is not None:
+        about["param"] = error.param
+    about["request_id"] = request_id.current()
+    response = Response(
+        orjson.dumps({"error": about}), status or error.status, content_type="application/json"
+    )
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def _known(error: errors.ServiceError) -> Response:
+    if error.status >= 500:
+        _log.warning("event=error code=%s status=%d", error.code, error.status)
+    return render(error)
+
+
+def _from_werkzeug(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status >= 500:
+        return _unknown(error)
+    kind = _BY_STATUS.get(status, errors.InvalidRequest)
+    response = render(kind(), status)
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):  # Allow, Retry-After and the like
+            response.headers[name] = value
+    return response
+
+
+def _unknown(error: Exception) -> Response:
+    """A bug: the caller learns the request id, the log where it happened (faults 5-58)."""
+    _log.error("event=bug", exc_info=error)
+    return render(errors.ServiceError())

@@ -1,0 +1,813 @@
+/*
+ * tts-service widget: a chat panel whose replies are spoken. One file, no dependencies, shipped as it is.
+ *
+ *   <script async src="https://HOST/widget.js" data-client="CLIENT_ID"></script>
+ *
+ * Attributes of the script tag
+ *   data-client    the client_id (required)
+ *   data-mount     a CSS selector: the panel fills that element, without a launcher; give it a height
+ *   data-theme     "light" or "dark"; otherwise the visitor's system decides
+ *   data-autoplay  "off": a reply is spoken only when its Play button is pressed
+ *   data-strings   a JSON object that replaces any of the STRINGS below
+ *
+ * window.ttsWidget
+ *   open()  close()  send(text)  stop()  destroy()
+ *   on(name, listener)  calls listener(detail); returns a function that ends it
+ * Events; each is also a CustomEvent "tts-widget:NAME" that bubbles to `document`
+ *   ready          {}
+ *   message        {role: "visitor" | "assistant", text}
+ *   audio-start    {source: "service" | "browser"}, with duration_s when the service speaks
+ *   audio-end      {source, completed}
+ *   audio-blocked  {}   the browser wants a tap first; the reply shows "Tap to hear"
+ *   fallback       {reason}   the browser's own voice takes over
+ *   error          {code, message, status, request_id, retry_after_s}
+ *
+ * Looks: --tts-accent, --tts-on-accent, --tts-font; tts-widget::part(launcher | panel | message).
+ * A strict CSP needs script-src and connect-src for HOST, no more.
+ * Kept in the browser: the conversation's id (this tab) and whether the voice is muted. Never the text.
+ */
+(() => {
+  "use strict";
+
+  const STRINGS = {
+    lang: "en",
+    title: "Ask us",
+    launcher: "Open chat",
+    close: "Close chat",
+    greeting: "Hello! What would you like to know?",
+    placeholder: "Type your question",
+    send: "Send",
+    cancel: "Stop waiting",
+    thinking: "Thinking…",
+    renew: "New conversation",
+    mute: "Mute the voice",
+    visitor: "You",
+    assistant: "Assistant",
+    play: "Play",
+    stop: "Stop",
+    tapToHear: "Tap to hear",
+    browserVoice: "Read by your browser's own voice",
+    noVoice: "The voice is not available now",
+    truncated: "The voice ends before the text does",
+    muteSwitch: "No sound? Check your phone's mute switch",
+    retry: "Try again",
+    retryAfter: "You can try again {when}.",
+    edit: "Edit message",
+    requestId: "Request id",
+    copy: "Copy",
+    copied: "Copied",
+    stopped: "Stopped before the answer came.",
+    timeout: "The answer took too long. Please try again.",
+    offline: "You seem to be offline. Your message is kept: try again when you are back.",
+    unreachable: "The chat cannot be reached at the moment. Please try again.",
+    bad_answer: "The chat sent an answer that cannot be read. Please try again.",
+  };
+  const REPLY_TIMEOUT_MS = 60_000;
+  const PIECE_CHARS = 190; // Chrome's network voices fall silent after about 15 s of one utterance
+  const ICONS = {
+    chat: "M4 4h16a1 1 0 0 1 1 1v11a1 1 0 0 1-1 1H9l-5 4v-4a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1Z",
+    close: "M6 6l12 12M18 6 6 18",
+    renew: "M12 5v14M5 12h14",
+    send: "M12 19V5M6 11l6-6 6 6",
+    stop: "M7 7h10v10H7Z",
+    play: "M8 5v14l11-7Z",
+    voice: "M4 9v6h4l5 4V5L8 9ZM16.5 8.5a5 5 0 0 1 0 7",
+    muted: "M4 9v6h4l5 4V5L8 9ZM17 9.5l5 5M22 9.5l-5 5",
+  };
+
+  const script = document.currentScript ?? document.querySelector("script[data-client][src*='widget.js']");
+  const options = script.dataset;
+  const chatUrl = new URL("api/chat", script.src).href;
+  const strings = { ...STRINGS, ...parsedStrings(options.strings) };
+
+  function parsedStrings(json) {
+    try {
+      return JSON.parse(json ?? "{}");
+    } catch {
+      console.error("[tts-widget] data-strings is not valid JSON; the English strings are used.");
+      return {};
+    }
+  }
+
+  // ---- Elements. Every text becomes a text node: this file has no innerHTML. ----
+
+  function el(tag, attributes = {}, ...children) {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (typeof value === "function") node.addEventListener(name, value);
+      else node.setAttribute(name, value);
+    }
+    node.append(...children);
+    return node;
+  }
+
+  function icon(name) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    svg.setAttribute("viewBox", "0 0 24 24");
+    svg.setAttribute("aria-hidden", "true");
+    path.setAttribute("d", ICONS[name]);
+    svg.append(path);
+    return svg;
+  }
+
+  function iconButton(name, label, click, attributes = {}) {
+    const shown = { type: "button", class: "icon", "aria-label": label, title: label, click, ...attributes };
+    return el("button", shown, icon(name));
+  }
+
+  // ---- Markdown. The reply was written by a model, so it is untrusted: a small subset, no images. ----
+
+  // The bounds keep hostile text from costing more than its length times a constant.
+  const INLINE = new RegExp(
+    [
+      "`(?<code>[^`\\n]{1,500})`",
+      "(?<image>!?)\\[(?<label>[^\\]\\n]{0,500})\\]\\((?<href>[^)\\s]{1,2000})(?:\\s\"[^\"\\n]{0,200}\")?\\)",
+      "(?<strongMark>\\*\\*|__)(?=\\S)(?<strong>.{1,500}?)\\k<strongMark>(?!\\*)",
+      "(?<![\\w*])\\*(?=\\S)(?<em>[^*\\n]{1,500})\\*",
+      "(?<!\\w)_(?=\\S)(?<em2>[^_\\n]{1,500})_(?!\\w)",
+      "(?<url>https?://[^\\s<>\"'`()[\\]]{0,2000}[^\\s<>\"'`()[\\].,;:!?*])",
+    ].join("|"),
+    "g",
+  );
+  const FENCE = /^\s*(?:```|~~~)/;
+  const ITEM = /^\s*(?:[-*+•]|(\d{1,9})[.)])\s+(.*)$/;
+  const HEADING = /^ {0,3}#{1,6}\s+(.*)$/;
+  const RULE_OR_BLANK = /^\s*$|^\s*(?:[-*_]\s*){3,}$/;
+
+  function renderMarkdown(text) {
+    const out = document.createDocumentFragment();
+    const lines = text.split(/\r\n?|\n/);
+    let block = null; // the paragraph or list that the next line may continue
+    for (let at = 0; at < lines.length; at++) {
+      const [line, item, heading] = [lines[at], ITEM.exec(lines[at]), HEADING.exec(lines[at])];
+      if (FENCE.test(line)) {
+        const start = at + 1;
+        while (++at < lines.length && !FENCE.test(lines[at]));
+        out.append(el("pre", { tabindex: "0" }, el("code", {}, lines.slice(start, at).join("\n"))));
+        block = null;
+      } else if (RULE_OR_BLANK.test(line)) block = null;
+      else if (heading) {
+        out.append(el("p", {}, renderInline(heading[1], el("strong"))));
+        block = null;
+      } else if (item) block = appendItem(out, block, item);
+      else block = appendLine(out, block, line);
+    }
+    return out;
+  }
+
+  function appendItem(out, block, [, number, text]) {
+    const list = number ? "OL" : "UL";
+    const same = block?.tagName === list ? block : out.appendChild(el(list, number ? { start: number } : {}));
+    same.append(renderInline(text, el("li")));
+    return same;
+  }
+
+  function appendLine(out, block, line) {
+    const item = block && block.tagName !== "P" && /^\s/.test(line) ? block.lastChild : null;
+    const into = item ?? (block?.tagName === "P" ? block : out.appendChild(el("p")));
+    if (into.hasChildNodes()) into.append(el("br"));
+    renderInline(line.trim(), into);
+    return item ? block : into;
+  }
+
+  function renderInline(text, into, depth = 0) {
+    let done = 0;
+    for (const match of text.matchAll(INLINE)) {
+      into.append(text.slice(done, match.index), inlineNode(match, depth));
+      done = match.index + match[0].length;
+    }
+    into.append(text.slice(done));
+    return into;
+  }
+
+  function inlineNode({ 0: whole, groups }, depth) {
+    const { code, image, label, href, strong, em, em2, url } = groups;
+    if (code !== undefined) return el("code", {}, code);
+    if (image) return label; // an image would tell its host that the reply was read
+    if (href ?? url) return link(href ?? url, label || href || url, whole);
+    if (depth > 3) return whole;
+    return renderInline(strong ?? em ?? em2, el(strong ? "strong" : "em"), depth + 1);
+  }
+
+  function link(address, label, whole) {
+    const url = URL.canParse(address) ? new URL(address) : null;
+    if (!/^https?:$/.test(url?.protocol) || url.username || url.password) return whole;
+    return el("a", { href: url.href, target: "_blank", rel: "noopener nofollow noreferrer", title: url.href }, label);
+  }
+
+  // ---- Words for the browser's own voice. ----
+
+  /** What a voice should say of a rendered reply: no code blocks, no addresses, no marks, no emoji. */
+  function spokenWords(body) {
+    const copy = body.cloneNode(true);
+    for (const code of copy.querySelectorAll("pre")) code.remove();
+    for (const end of copy.querySelectorAll("br")) end.replaceWith("\n");
+    for (const a of copy.querySelectorAll("a")) if (/^https?:/.test(a.textContent)) a.textContent = a.hostname;
+    return [...copy.querySelectorAll("p, li")]
+      .map((block) => block.textContent.replace(/[*_#`~|<>\p{Extended_Pictographic}\u200d\ufe0f]/gu, "").trim())
+      .filter(Boolean)
+      .map((words) => (/[\p{P}]$/u.test(words) ? words : `${words}.`)) // an item or heading ends with a pause
+      .join("\n");
+  }
+
+  /** Whole sentences joined up to PIECE_CHARS; a longer sentence is cut at its last comma or space. */
+  function speechPieces(text) {
+    const sentences = [...new Intl.Segmenter(undefined, { granularity: "sentence" }).segment(text)];
+    const cut = new RegExp(`[^]{1,${PIECE_CHARS}}(?=[\\s,;:、，]|$)|[^]{1,${PIECE_CHARS}}`, "gu");
+    const pieces = [""];
+    for (const part of sentences.flatMap(({ segment }) => segment.match(cut))) {
+      if (pieces.at(-1).length + part.length > PIECE_CHARS) pieces.push("");
+      pieces[pieces.length - 1] += part;
+    }
+    return pieces.map((piece) => piece.trim()).filter(Boolean);
+  }
+
+  const SCRIPTS = {
+    Jpan: ["ja", /[\p{sc=Hiragana}\p{sc=Katakana}]/gu], Kore: ["ko", /\p{sc=Hangul}/gu], Hani: ["zh", /\p{sc=Han}/gu],
+    Cyrl: ["ru", /\p{sc=Cyrillic}/gu], Arab: ["ar", /\p{sc=Arabic}/gu], Hebr: ["he", /\p{sc=Hebrew}/gu],
+    Grek: ["el", /\p{sc=Greek}/gu], Deva: ["hi", /\p{sc=Devanagari}/gu], Thai: ["th", /\p{sc=Thai}/gu],
+  };
+
+  /** The first language of the page and of the browser that is written in the text's script. */
+  function languageOf(text) {
+    const uses = (letters) => (text.match(letters)?.length ?? 0) > text.length / 5;
+    const script = Object.keys(SCRIPTS).find((name) => uses(SCRIPTS[name][1])) ?? "Latn";
+    const known = [document.documentElement.lang, ...navigator.languages];
+    return known.find((tag) => scriptOf(tag) === script) ?? SCRIPTS[script]?.[0] ?? "en";
+  }
+
+  function scriptOf(tag) {
+    try {
+      return new Intl.Locale(tag).maximize().script.replace(/^Han[st]$/, "Hani");
+    } catch {
+      return null; // lang="" or lang="en_US": no language tag
+    }
+  }
+
+  function pickVoice(voices, language) {
+    const base = (tag) => tag.toLowerCase().split(/[-_]/)[0];
+    const rank = (voice) => 4 * voice.localService + 2 * (voice.lang === language) + voice.default;
+    const fitting = voices.filter((voice) => base(voice.lang) === base(language));
+    return fitting.sort((a, b) => rank(b) - rank(a))[0] ?? null;
+  }
+
+  /** Some browsers load their voices late and say so. */
+  function loadedVoices(synth) {
+    return new Promise((resolve) => {
+      const answer = () => resolve(synth.getVoices());
+      if (synth.getVoices().length) return answer();
+      synth.addEventListener?.("voiceschanged", answer, { once: true });
+      setTimeout(answer, 1000);
+    });
+  }
+
+  // ---- The voice: one at a time. play() and say() give "ended", "stopped", "blocked" or "failed". ----
+
+  const voice = (() => {
+    let context = null; // one for the page's life: iOS allows sound per context, once it was started in a tap
+    let current = null; // the AbortController of what is being spoken
+
+    /** Must run inside the visitor's tap or key press, before any await: only then may sound start later. */
+    function unlock() {
+      try {
+        context ??= openContext();
+      } catch {
+        return; // no sound device, or too many contexts: play() says "failed"
+      }
+      context.resume().catch(() => {}); // still locked: play() finds out by the state and asks for a tap
+    }
+
+    function openContext() {
+      const opened = new AudioContext();
+      const silence = opened.createBufferSource(); // iOS opens up when something plays within the tap
+      silence.buffer = opened.createBuffer(1, opened.sampleRate / 10, opened.sampleRate);
+      silence.connect(opened.destination);
+      silence.start();
+      if (onIos() && window.speechSynthesis) speechSynthesis.speak(new SpeechSynthesisUtterance(" "));
+      return opened;
+    }
+
+    const onIos = () => "audioSession" in navigator && navigator.maxTouchPoints > 1;
+    const stop = () => current?.abort();
+
+    function begin() {
+      stop();
+      current = new AbortController();
+      return current.signal;
+    }
+
+    async function play(bytes, started) {
+      const signal = begin();
+      unlock();
+      if (!context) return "failed";
+      const buffer = await context.decodeAudioData(bytes.slice(0)).catch(() => null);
+      if (!buffer) return "failed";
+      // A locked context never settles resume(), so it gets a moment, and then the state is the answer.
+      await Promise.race([context.resume().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 300))]);
+      if (signal.aborted) return "stopped";
+      if (context.state !== "running") return "blocked";
+      const source = context.createBufferSource();
+      source.buffer = buffer;
+      source.connect(context.destination);
+      return new Promise((resolve) => {
+        source.onended = () => resolve(signal.aborted ? "stopped" : "ended");
+        signal.addEventListener("abort", () => source.stop());
+        source.start();
+        started(buffer.duration);
+      });
+    }
+
+    async function say(text, started) {
+      const signal = begin();
+      const synth = window.speechSynthesis;
+      if (!synth) return "failed";
+      synth.cancel(); // a queue stuck by somebody else's utterance would swallow ours
+      synth.resume();
+      signal.addEventListener("abort", () => synth.cancel());
+      const language = languageOf(text);
+      const chosen = pickVoice(await loadedVoices(synth), language);
+      for (const piece of speechPieces(text)) {
+        if (signal.aborted) return "stopped";
+        const utterance = new SpeechSynthesisUtterance(piece);
+        utterance.lang = chosen?.lang ?? language;
+        utterance.voice = chosen;
+        const outcome = await utter(synth, utterance, signal, started);
+        started = () => {};
+        if (outcome !== "ended") return outcome;
+      }
+      return "ended";
+    }
+
+    /** One utterance under a watchdog: `speaking` can stay true for ever, with no event. */
+    function utter(synth, utterance, signal, started) {
+      return new Promise((resolve) => {
+        let watchdog = setTimeout(() => finish("failed"), 4000);
+        const finish = (outcome) => {
+          clearTimeout(watchdog);
+          utterance.onstart = utterance.onend = utterance.onerror = null;
+          resolve(outcome);
+        };
+        utterance.onstart = () => {
+          clearTimeout(watchdog);
+          watchdog = setTimeout(() => {
+            finish("ended");
+            synth.cancel();
+          }, 5000 + 250 * utterance.text.length);
+          started();
+        };
+        utterance.onend = () => finish("ended");
+        utterance.onerror = ({ error }) =>
+          finish({ "not-allowed": "blocked", canceled: "stopped", interrupted: "stopped" }[error] ?? "failed");
+        signal.addEventListener("abort", () => finish("stopped"));
+        synth.speak(utterance);
+      });
+    }
+
+    function close() {
+      stop();
+      context?.close();
+      context = null;
+    }
+
+    return { unlock, play, say, stop, onIos, close };
+  })();
+
+  /** The sound's bytes, or null when the address is anything but our own kind of data URL. */
+  function soundBytes(address) {
+    const header = /^data:audio\/(?:wav|mpeg);base64,/.exec(address);
+    if (!header) return null;
+    try {
+      return Uint8Array.from(atob(address.slice(header[0].length)), (char) => char.charCodeAt(0)).buffer;
+    } catch {
+      return null; // broken base64: the browser's voice reads the reply, and the fallback event says why
+    }
+  }
+
+  // ---- The service. ----
+
+  class Problem extends Error {
+    constructor(code, message = strings[code], rest = {}) {
+      super(message);
+      this.detail = { code, message, status: 0, request_id: null, retry_after_s: 0, ...rest };
+    }
+  }
+
+  /** A value kept in the browser's storage, or for this page only where storage is denied. */
+  function remembered(area, key) {
+    let value = null;
+    const attempt = (use) => {
+      try {
+        return use(window[area]);
+      } catch {
+        return value;
+      }
+    };
+    value = attempt((storage) => storage.getItem(key));
+    return {
+      get: () => value,
+      set(next) {
+        value = next;
+        attempt((storage) => (next === null ? storage.removeItem(key) : storage.setItem(key, next)));
+      },
+    };
+  }
+
+  const conversation = remembered("sessionStorage", `tts-widget:${options.client}:conversation`);
+  const muted = remembered("localStorage", "tts-widget:muted");
+
+  async function ask(message, signal) {
+    const question = { client_id: options.client, message };
+    if (conversation.get()) question.conversation_id = conversation.get();
+    const response = await fetch(chatUrl, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(question),
+      credentials: "omit",
+      signal,
+    }).catch(() => null);
+    if (signal.aborted) throw new Problem(signal.reason);
+    if (!response) throw unreachable();
+    const body = await response.json().catch(() => null);
+    if (signal.aborted) throw new Problem(signal.reason);
+    if (!response.ok || typeof body?.text !== "string") throw refusal(response, body?.error);
+    if (body.conversation_id) conversation.set(body.conversation_id);
+    return body;
+  }
+
+  function unreachable() {
+    // A refused origin looks the same as a dead network from here, so the page's developer gets a hint.
+    console.warn(
+      `[tts-widget] No answer from ${chatUrl}. If the service is up, is ${location.origin} ` +
+        "among the client's allowed_origins?",
+    );
+    return new Problem(navigator.onLine ? "unreachable" : "offline");
+  }
+
+  function refusal(response, error) {
+    if (typeof error?.message !== "string") return new Problem("bad_answer", undefined, { status: response.status });
+    return new Problem(String(error.code), error.message, {
+      status: response.status,
+      request_id: error.request_id ?? response.headers.get("X-Request-ID"),
+      retry_after_s: Number(response.headers.get("Retry-After")) || 0,
+    });
+  }
+
+  // ---- The panel. ----
+
+  const CSS = `
+    :host { all: initial; color-scheme: light dark; display: block; color: var(--ink);
+      font: 400 16px/1.5 var(--tts-font, system-ui, sans-serif);
+      --accent: var(--tts-accent, light-dark(#0f5f59, #7fd8cb));
+      --on-accent: var(--tts-on-accent, light-dark(#fff, #06302c));
+      --paper: light-dark(#fff, #17191d); --raised: light-dark(#f1f3f4, #25282e);
+      --ink: light-dark(#1c1f23, #eceef0); --quiet: light-dark(#59616b, #a9b0ba);
+      --line: light-dark(#dcdfe3, #3a3f47); --alarm: light-dark(#a3261a, #ffb3aa); }
+    :host([theme="light"]) { color-scheme: light; }
+    :host([theme="dark"]) { color-scheme: dark; }
+    :host(:not([floating])) { height: 100%; }
+    :host([floating]) { position: fixed; inset-block-end: 16px; inset-inline-end: 16px; z-index: 2147483000; }
+    *, ::before { box-sizing: border-box; }
+    [hidden] { display: none !important; }
+    button { all: unset; box-sizing: border-box; cursor: pointer; min-width: 24px; min-height: 24px;
+      border-radius: 8px; }
+    button:hover { background: var(--raised); }
+    button[aria-disabled="true"] { opacity: .6; cursor: default; }
+    :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+    svg { display: block; width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 2;
+      stroke-linecap: round; stroke-linejoin: round; }
+    .icon { display: grid; place-items: center; width: 36px; height: 36px; flex: none; }
+    .launcher { width: 56px; height: 56px; border-radius: 50%; background: var(--accent); color: var(--on-accent);
+      box-shadow: 0 4px 16px #0004; border: 1px solid transparent; }
+    .launcher:hover, .send:hover { background: var(--accent); filter: brightness(1.1); }
+    .launcher svg { width: 26px; height: 26px; }
+    .panel { display: flex; flex-direction: column; overflow: hidden; background: var(--paper);
+      border: 1px solid var(--line); border-radius: 16px; height: 100%; min-height: 240px; }
+    :host([floating]) .panel { width: min(384px, 100vw - 32px); height: min(600px, 100dvh - 32px);
+      box-shadow: 0 12px 40px #0003; }
+    header { display: flex; align-items: center; gap: 2px; padding: 8px 8px 8px 16px; color: var(--quiet);
+      border-block-end: 1px solid var(--line); }
+    h2 { flex: 1; margin: 0; font-size: 16px; font-weight: 600; color: var(--ink); overflow-wrap: anywhere; }
+    .log { flex: 1; overflow-y: auto; overscroll-behavior: contain; padding: 16px; min-height: 96px;
+      display: flex; flex-direction: column; gap: 12px; outline-offset: -2px; position: relative; }
+    .message, .problem { max-width: 92%; align-self: start; overflow-wrap: anywhere; }
+    .body, .problem { padding: 8px 12px; border-radius: 4px 14px 14px 14px; background: var(--raised);
+      border: 1px solid transparent; }
+    .visitor { align-self: end; }
+    .visitor .body { border-radius: 14px 14px 4px 14px; background: var(--accent); color: var(--on-accent);
+      white-space: pre-wrap; }
+    .body > * { margin: 0 0 8px; } .body > :last-child { margin: 0; }
+    .body :is(ul, ol) { padding-inline-start: 22px; }
+    a { color: var(--accent); }
+    code { font: 13px/1.5 ui-monospace, monospace; }
+    :not(pre) > code { padding: 1px 4px; border-radius: 4px; background: var(--paper); }
+    pre { overflow-x: auto; padding: 8px 10px; border-radius: 8px; background: var(--paper); }
+    .tools { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 8px; margin-block-start: 4px;
+      font-size: 13px; color: var(--quiet); }
+    .tools button, .problem button { display: inline-flex; align-items: center; gap: 5px; padding: 2px 8px;
+      font-size: 13px; color: var(--ink); min-height: 28px; }
+    .tools svg { width: 14px; height: 14px; fill: currentColor; }
+    .tools [data-state="speaking"], .tools [data-state="blocked"] { background: var(--accent); color: var(--on-accent); }
+    .problem { border-color: var(--alarm); background: none; font-size: 14px; }
+    .problem p { margin: 0 0 6px; } .problem p:first-child { color: var(--alarm); }
+    .problem button { border: 1px solid var(--line); margin-inline-end: 6px; }
+    .problem small { margin-inline-start: 6px; font-size: 12px; color: var(--quiet); }
+    .status { padding: 0 16px; min-height: 24px; font-size: 13px; color: var(--quiet); }
+    .status:not(:empty)::before { content: ""; display: inline-block; width: 8px; height: 8px; border-radius: 50%;
+      margin-inline-end: 8px; background: var(--accent); animation: pulse 1s infinite alternate; }
+    @keyframes pulse { to { opacity: .2; } }
+    form { display: flex; align-items: end; gap: 8px; padding: 8px 12px 12px; }
+    textarea { all: unset; flex: 1; min-width: 0; box-sizing: border-box; min-height: 40px; max-height: 132px;
+      padding: 7px 12px; overflow-y: auto; white-space: pre-wrap; overflow-wrap: anywhere; text-align: start;
+      field-sizing: content; border: 1px solid light-dark(#80878f, #7c848f); border-radius: 12px; }
+    textarea::placeholder { color: var(--quiet); opacity: 1; }
+    textarea:focus-visible { outline: 2px solid var(--accent); outline-offset: 0; }
+    .send { width: 40px; height: 40px; border-radius: 12px; background: var(--accent); color: var(--on-accent); }
+    .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+      white-space: nowrap; }
+    @media (max-width: 480px) {
+      :host([floating][open]) { inset: 0; }
+      :host([floating]) .panel { width: 100%; height: 100%; border: 0; border-radius: 0; }
+    }
+    @media (prefers-reduced-motion: reduce) { *, ::before { animation: none !important; } }
+    @media print { :host([floating]) { display: none; } }`;
+
+  const inline = options.mount !== undefined;
+  const launcher = iconButton("chat", strings.launcher, () => open(launcher), { part: "launcher" });
+  const log = el("div", { class: "log", role: "log", "aria-live": "polite", "aria-relevant": "additions", tabindex: "0" });
+  const status = el("div", { class: "status", role: "status" });
+  const input = el("textarea", { rows: "1", dir: "auto", placeholder: strings.placeholder, enterkeyhint: "send" });
+  const sendButton = iconButton("send", strings.send, () => (pending ? stop() : submit()), { class: "icon send" });
+  const muteButton = iconButton("voice", strings.mute, () => setMuted(muted.get() === null));
+  const panel = el(
+    "div",
+    { class: "panel", part: "panel", role: inline ? "region" : "dialog", "aria-labelledby": "title", lang: strings.lang },
+    el("header", {}, el("h2", { id: "title", dir: "auto" }, strings.title), muteButton,
+      iconButton("renew", strings.renew, renew)),
+    log, status,
+    el("form", { submit: (event) => event.preventDefault() }, input, sendButton),
+  );
+  const host = el("tts-widget", options.theme ? { theme: options.theme } : {});
+  let pending = null; // the AbortController of the question that waits for its answer
+  let speaking = null; // the message that is being spoken
+  let opener = null; // who gets the focus back
+  let ready = false;
+
+  function emit(name, detail = {}) {
+    host.dispatchEvent(new CustomEvent(`tts-widget:${name}`, { detail, bubbles: true, composed: true }));
+  }
+
+  function setMuted(on) {
+    muted.set(on ? "1" : null);
+    if (on) voice.stop();
+    muteButton.setAttribute("aria-pressed", String(on));
+    muteButton.replaceChildren(icon(on ? "muted" : "voice"));
+  }
+
+  function setPending(controller) {
+    pending = controller;
+    status.textContent = pending ? strings.thinking : "";
+    sendButton.replaceChildren(icon(pending ? "stop" : "send"));
+    sendButton.title = pending ? strings.cancel : strings.send;
+    sendButton.setAttribute("aria-label", sendButton.title);
+  }
+
+  /** Puts a node at the log's end and its first line into view, without moving the page around it. */
+  function append(node) {
+    log.append(node);
+    log.scrollTop = node.offsetTop - 12;
+    return node;
+  }
+
+  function addMessage(role, body, ...rest) {
+    const name = el("span", { class: "unseen" }, `${strings[role]}: `);
+    return append(el("div", { class: `message ${role}`, part: "message" }, name, body, ...rest));
+  }
+
+  function addReply(reply) {
+    const { audio, audio_url, audio_error } = reply;
+    const body = el("div", { class: "body", dir: "auto", lang: languageOf(reply.text) }, renderMarkdown(reply.text));
+    if (!audio_url && !audio && !audio_error) return addMessage("assistant", body), null; // a text-only client
+    const button = el("button", { type: "button", click: () => toggle(message) });
+    const note = el("span");
+    const seconds = Math.round(audio?.duration_s ?? 0);
+    const duration = seconds ? `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` : "";
+    const sound = audio_url ? soundBytes(audio_url) : null;
+    const reason = audio_error?.code ?? (audio_url ? "audio_unreadable" : "audio_missing");
+    const message = { body, button, note, sound, reason };
+    show(message, "ended");
+    if (audio?.truncated) note.textContent = strings.truncated;
+    addMessage("assistant", body, el("div", { class: "tools", "aria-live": "off" }, button, duration, note));
+    return message;
+  }
+
+  function show(message, state) {
+    const labels = { speaking: strings.stop, blocked: strings.tapToHear };
+    message.button.dataset.state = state;
+    message.button.replaceChildren(icon(state === "speaking" ? "stop" : "play"), labels[state] ?? strings.play);
+    if (state === "failed") message.note.textContent = strings.noVoice;
+  }
+
+  function toggle(message) {
+    if (speaking === message) voice.stop();
+    else speak(message);
+  }
+
+  /** Says one reply: the service's sound, or the browser's own voice where that is missing or broken. */
+  async function speak(message) {
+    speaking = message;
+    show(message, "speaking");
+    let source = null; // who has begun to speak
+    let outcome = message.sound && (await voice.play(message.sound, (duration_s) => {
+      emit("audio-start", { source: (source = "service"), duration_s });
+      if (voice.onIos() && !message.note.textContent) message.note.textContent = strings.muteSwitch;
+    }));
+    if (!message.sound || outcome === "failed") {
+      message.sound = null;
+      emit("fallback", { reason: message.reason });
+      outcome = await voice.say(spokenWords(message.body), () => {
+        emit("audio-start", { source: (source = "browser") });
+        message.note.textContent = strings.browserVoice;
+      });
+    }
+    if (speaking === message) speaking = null;
+    show(message, outcome);
+    if (outcome === "blocked") emit("audio-blocked");
+    if (source) emit("audio-end", { source, completed: outcome === "ended" });
+  }
+
+  function addProblem(text, { code, message, status: httpStatus, request_id, retry_after_s }) {
+    const frame = el("div", { class: "problem" }, el("p", { dir: "auto" }, message));
+    if (retry_after_s) frame.append(el("p", {}, strings.retryAfter.replace("{when}", inWords(retry_after_s))));
+    const again = el("button", { type: "button" }, httpStatus === 422 ? strings.edit : strings.retry);
+    again.addEventListener("click", () => {
+      if (pending || again.ariaDisabled === "true") return;
+      frame.remove();
+      input.focus(); // the button that had the focus is gone
+      if (httpStatus === 422) input.value ||= text;
+      else answer(text);
+    });
+    if (retry_after_s) {
+      again.ariaDisabled = "true";
+      setTimeout(() => (again.ariaDisabled = "false"), retry_after_s * 1000);
+    }
+    frame.append(again);
+    if (request_id) frame.append(el("small", {}, `${strings.requestId} `, el("code", {}, request_id), " "), copyButton(request_id));
+    frame.dataset.code = code;
+    append(frame);
+  }
+
+  /** "in 30 seconds", "in 5 hours": in the strings' language. */
+  function inWords(seconds) {
+    const format = new Intl.RelativeTimeFormat(scriptOf(strings.lang) ? strings.lang : "en");
+    if (seconds < 100) return format.format(Math.ceil(seconds), "second");
+    return seconds < 6000 ? format.format(Math.ceil(seconds / 60), "minute") : format.format(Math.ceil(seconds / 3600), "hour");
+  }
+
+  function copyButton(text) {
+    if (!navigator.clipboard) return ""; // plain http: the id can still be selected
+    const button = el("button", { type: "button", "aria-label": `${strings.copy}: ${strings.requestId}` }, strings.copy);
+    button.addEventListener("click", () =>
+      navigator.clipboard.writeText(text).then(() => (button.textContent = strings.copied), () => {}));
+    return button;
+  }
+
+  /** Asks once and shows what comes. Gives the reply, or null. */
+  async function answer(text) {
+    voice.stop();
+    if (muted.get() === null) voice.unlock();
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort("timeout"), REPLY_TIMEOUT_MS);
+    setPending(controller);
+    try {
+      const reply = await ask(text, controller.signal);
+      const message = addReply(reply);
+      emit("message", { role: "assistant", text: reply.text });
+      const seen = inline || host.hasAttribute("open");
+      if (message && seen && muted.get() === null && options.autoplay !== "off") speak(message); // not awaited
+      return reply;
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      if (controller.signal.reason === "renewed") return null;
+      addProblem(text, problem.detail);
+      if (problem.detail.code !== "stopped") emit("error", problem.detail);
+      return null;
+    } finally {
+      clearTimeout(timer);
+      if (pending === controller) setPending(null);
+    }
+  }
+
+  function submit() {
+    if (pending || !input.value.trim()) return;
+    const text = input.value;
+    input.value = "";
+    send(text);
+  }
+
+  async function send(text) {
+    const message = String(text).trim();
+    if (pending || !message) return null;
+    open(null);
+    addMessage("visitor", el("div", { class: "body", dir: "auto" }, message));
+    emit("message", { role: "visitor", text: message });
+    return answer(message);
+  }
+
+  function stop() {
+    voice.stop();
+    pending?.abort("stopped");
+  }
+
+  function renew() {
+    voice.stop();
+    pending?.abort("renewed");
+    setPending(null);
+    conversation.set(null);
+    greet();
+    input.focus();
+  }
+
+  function greet() {
+    log.replaceChildren();
+    if (strings.greeting) addMessage("assistant", el("div", { class: "body", dir: "auto" }, strings.greeting));
+  }
+
+  function open(by) {
+    if (inline || (host.hasAttribute("open") && host.isConnected)) return;
+    if (!host.isConnected) document.body.append(host); // a page that swapped its body took us out
+    opener = by ?? document.activeElement;
+    host.setAttribute("open", "");
+    panel.hidden = false;
+    launcher.hidden = true;
+    input.focus();
+  }
+
+  function close() {
+    if (inline || !host.hasAttribute("open")) return;
+    voice.stop(); // a question on its way is still answered, in writing
+    host.removeAttribute("open");
+    panel.hidden = true;
+    launcher.hidden = false;
+    (opener?.isConnected && opener !== document.body ? opener : launcher).focus();
+  }
+
+  function onKey(event) {
+    if (event.key === "Enter" && event.target === input && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      submit();
+    } else if (event.key === "Escape" && !event.isComposing) {
+      event.stopPropagation(); // the page's own Escape is for the page's own dialogs
+      if (speaking || pending) stop();
+      else close();
+    }
+  }
+
+  function mount() {
+    const place = inline ? document.querySelector(options.mount) : document.body;
+    if (!place || !options.client) {
+      console.error(`[tts-widget] ${place ? "data-client is missing" : "data-mount matches no element"} on the script tag.`);
+      return;
+    }
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(CSS);
+    const root = host.attachShadow({ mode: "open" });
+    root.adoptedStyleSheets = [sheet];
+    root.append(...(inline ? [panel] : [launcher, panel]));
+    if (!inline) {
+      panel.hidden = true;
+      host.setAttribute("floating", "");
+      panel.firstChild.append(iconButton("close", strings.close, close));
+    }
+    launcher.classList.add("launcher");
+    launcher.setAttribute("aria-haspopup", "dialog");
+    input.setAttribute("aria-label", strings.placeholder);
+    input.addEventListener("input", () => voice.stop()); // who types has heard enough
+    panel.addEventListener("keydown", onKey);
+    setMuted(muted.get() !== null);
+    greet();
+    place.append(host);
+    ready = true;
+    emit("ready");
+  }
+
+  function on(name, listener) {
+    const heard = (event) => listener(event.detail);
+    host.addEventListener(`tts-widget:${name}`, heard);
+    if (name === "ready" && ready) queueMicrotask(() => listener({}));
+    return () => host.removeEventListener(`tts-widget:${name}`, heard);
+  }
+
+  function destroy() {
+    stop();
+    voice.close();
+    host.remove();
+    if (window.ttsWidget === api) delete window.ttsWidget;
+  }
+
+  const api = Object.freeze({ open: () => open(null), close, send, stop, destroy, on });
+  window.ttsWidget?.destroy(); // the tag stands twice, or a single-page app ran it again
+  window.ttsWidget = api;
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", mount, { once: true });
+  else mount();
+})();
