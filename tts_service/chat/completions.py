@@ -6,6 +6,7 @@ Shapes are protocols 4; what becomes of each fault is faults 3a.
 from __future__ import annotations
 
 import email.utils
+import json
 import time
 import unicodedata
 from collections.abc import Sequence
@@ -33,6 +34,9 @@ MAX_COMPLETION_TOKENS = 2048
 # A reply longer than this is cut: some minutes of speech, and no bubble on a page is longer.
 MAX_REPLY_CHARS = 20_000
 MAX_LINE_BYTES = 256 * 1024
+# A character with more marks upon it is noise, and may be cut anywhere.
+LONGEST_GRAPHEME = 64
+_JOINER = "\u200d"
 
 BROKE_OFF = "The language model's server broke off in the middle of the reply."
 
@@ -84,18 +88,35 @@ def _cut_at_grapheme(text: str, length: int) -> str:
     """At most `length` characters, not ending in the middle of an accent, an emoji or a flag (nearly UAX
     29).
     """
-    while length > 0 and (_joins(text[length]) or text[length - 1] == "\u200d"):
-        length -= 1
+    for at in range(length, max(length - LONGEST_GRAPHEME, -1), -1):
+        if at == 0 or _may_cut(text, at):
+            return text[:at]
     return text[:length]
 
 
+def _may_cut(text: str, at: int) -> bool:
+    if text[at - 1] == _JOINER or _joins(text[at]):
+        return False
+    if not _is_flag_half(text[at]):
+        return True
+    halves = 0
+    while halves < at and _is_flag_half(text[at - 1 - halves]):
+        halves += 1
+    return halves % 2 == 0
+
+
 def _joins(character: str) -> bool:
-    """Belongs to the character before it: marks, joiners, variation selectors, skin tones."""
+    """Belongs to the character before it: marks, joiners, variation selectors, skin tones, flag tags."""
     return (
         unicodedata.category(character) in ("Mn", "Mc", "Me")
-        or character == "\u200d"
+        or character == _JOINER
         or 0x1F3FB <= ord(character) <= 0x1F3FF
+        or 0xE0020 <= ord(character) <= 0xE007F
     )
+
+
+def _is_flag_half(character: str) -> bool:
+    return 0x1F1E6 <= ord(character) <= 0x1F1FF
 
 
 class StreamReader:
@@ -133,7 +154,7 @@ class StreamReader:
             return None
         chunk = _object(data)
         self._began = True
-        if "error" in chunk:  # a failure in mid-stream comes as a bare error object (protocols 4.2)
+        if chunk.get("error"):  # a failure in mid-stream comes as a bare error object (protocols 4.2)
             raise refusal(500, data)
         choices = chunk.get("choices")
         if not isinstance(choices, list):
@@ -155,12 +176,21 @@ def completion_text(body: bytes) -> str:
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise UpstreamBadResponse from error
+        value = _json(data)
+    except (ValueError, RecursionError):  # `from None`: their texts hold what was read
+        raise UpstreamBadResponse from None
     if not isinstance(value, dict):
         raise UpstreamBadResponse
     return value
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        # Servers that cut an emoji between two chunks send halves of it, which the strict reader refuses;
+        # ReplyText drops them (faults 3a).
+        return json.loads(data.decode("utf-8", "replace"), strict=False)
 
 
 def _content(message: object) -> str | None:
@@ -180,9 +210,9 @@ def _content(message: object) -> str | None:
 def refusal(status: int, body: bytes, retry_after: str | None = None) -> UpstreamError:
     """What a status other than 200 means (faults 3a). Of the body only known words are looked at."""
     words = body[:4096].decode("utf-8", "replace").lower()
-    if status == 429 or (status == 402):
-        if status == 402 or any(mark in words for mark in _QUOTA_MARKS):
-            return UpstreamQuota()
+    if status == 402 or (status == 429 and _is_quota(words)):
+        return UpstreamQuota()
+    if status == 429:
         return UpstreamRateLimited(retry_after_s=retry_after_s(retry_after))
     if status in (401, 403) or (status == 400 and any(mark in words for mark in _KEY_MARKS)):
         return UpstreamAuth()
@@ -196,7 +226,17 @@ def refusal(status: int, body: bytes, retry_after: str | None = None) -> Upstrea
 # The provider answers 400 to a wrong key, and 429 both to haste and to an empty account (protocols 4.4,
 # 7.11); only these words of the captured answers tell them apart.
 _KEY_MARKS = ("api key", "api_key", "apikey")
-_QUOTA_MARKS = ("insufficient_quota", "quota", "credit", "billing", "spending limit")
+_QUOTA_MARKS = ("quota", "credit", "billing", "spending limit")
+# Both providers advertise billing in the answer to haste, so haste is looked for first.
+_HASTE_MARKS = ("rate_limit_exceeded", "requests per", "tokens per")
+
+
+def _is_quota(words: str) -> bool:
+    if any(mark in words for mark in _HASTE_MARKS):
+        return False
+    return any(mark in words for mark in _QUOTA_MARKS)
+
+
 
 RETRY_AFTER_DEFAULT_S = 5
 RETRY_AFTER_MOST_S = 60
@@ -207,7 +247,7 @@ def retry_after_s(header: str | None) -> int:
     if header is None:
         return RETRY_AFTER_DEFAULT_S
     header = header.strip()
-    if header.lstrip("-").isdecimal() and header.isascii():
+    if header.isascii() and header.removeprefix("-").isdecimal():
         seconds = int(header[:12])
     else:
         try:

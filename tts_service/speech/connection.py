@@ -34,7 +34,6 @@ from tts_service.speech.wire import Wire, WireOverflow
 HANDSHAKE_BYTES = (
     64 * 1024
 )  # an answer to the upgrade is below 2 kB; endless headers and huge bodies end here
-SEND_S = 10.0  # a provider that does not take 60 kB of text in this time has stopped reading (faults 3c-29)
 CLOSE_S = 0.25  # for our close frame; the socket is closed whatever comes of it
 
 NORMAL_CLOSURE, ABNORMAL_CLOSURE = 1000, 1006
@@ -93,8 +92,8 @@ class Endpoint:
 class Connection:
     """An open WebSocket. One thread reads and writes; `lifeline` ends it from any other."""
 
-    def __init__(self, ws: websocket.WebSocket, wire: Wire) -> None:
-        self._ws, self._wire = ws, wire
+    def __init__(self, ws: websocket.WebSocket, wire: Wire, send_s: float) -> None:
+        self._ws, self._wire, self._send_s = ws, wire, send_s
         self._reader = FrameReader()
 
     @classmethod
@@ -107,9 +106,10 @@ class Connection:
         deadline: Deadline,
         lifeline: Lifeline,
         budget_bytes: int,
+        send_s: float,
     ) -> Connection:
         """Raises SpeechError. Until it returns nothing was asked of the provider, so it may be tried
-        again.
+        again. `send_s` is the limit for one message of ours.
         """
         try:
             sock = dialer.dial(
@@ -123,11 +123,11 @@ class Connection:
             ws = _upgraded(wire, endpoint.url, key)
             unless_open.pop_all()
         wire.budget_bytes = budget_bytes
-        return cls(ws, wire)
+        return cls(ws, wire, send_s)
 
     def send(self, payload: bytes, deadline: Deadline) -> None:
         """One text message. Raises SpeechTimeout, SpeechClosed."""
-        self._write(payload, Opcode.TEXT, deadline.within(SEND_S))
+        self._write(payload, Opcode.TEXT, deadline.within(self._send_s))
 
     def receive(self, deadline: Deadline) -> list[Message]:
         """Text, binary and close messages as they come; waits for bytes, so the list may be empty.
@@ -174,7 +174,7 @@ class Connection:
             raise SpeechProtocol(stage="audio", detail="frame") from None
         for message in messages:
             if message.opcode is Opcode.PING:
-                self._write(bytes(message.payload), Opcode.PONG, deadline.within(SEND_S))
+                self._write(bytes(message.payload), Opcode.PONG, deadline.within(self._send_s))
         return [m for m in messages if m.opcode not in (Opcode.PING, Opcode.PONG)]
 
     def _write(self, payload: bytes, opcode: Opcode, deadline: Deadline) -> None:

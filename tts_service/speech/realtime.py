@@ -29,7 +29,7 @@ from tts_service.retry import WORTH_S, RetryBudget, pause_s
 from tts_service.secret import Secret
 from tts_service.speech.connection import Connection, Endpoint
 from tts_service.speech.frames import Message, Opcode, close_code
-from tts_service.speech.utterance import FIRST_AUDIO_S, State, Utterance
+from tts_service.speech.utterance import Patience, State, Utterance
 from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Tell, Told, Voice
 
 log = logging.getLogger(__name__)
@@ -37,13 +37,14 @@ log = logging.getLogger(__name__)
 # After a deadline, for the conversation's own clock to end it, before its owner cuts the socket (faults 4).
 GRACE_S = 0.25
 
-CONNECT_S = 10.0  # name, TCP, TLS and upgrade together (faults 3)
-
 
 @dataclass(frozen=True)
 class SpeechLimits:
     max_speech_s: float = 120.0
     max_concurrent: int = 512
+    connect_s: float = 10.0  # name, TCP, TLS and upgrade together (faults 3)
+    send_s: float = 10.0  # whoever does not take 60 kB of text in this time has stopped reading (3c-29)
+    patience: Patience = Patience()
 
     @property
     def budget_bytes(self) -> int:
@@ -186,7 +187,7 @@ class Speaking:
 
     def _open(self) -> Connection:
         self._engine.retries.attempted()
-        opening = Deadline.after(CONNECT_S)
+        opening = Deadline.after(self._engine.limits.connect_s)
         try:
             return self._connect(opening)
         except (SpeechUnavailable, SpeechClosed) as error:
@@ -201,7 +202,7 @@ class Speaking:
         if self._connection:
             self._connection.close()
         time.sleep(pause_s())
-        return self._connect(Deadline.after(CONNECT_S))
+        return self._connect(Deadline.after(self._engine.limits.connect_s))
 
     def _connect(self, deadline: Deadline) -> Connection:
         began = time.monotonic()
@@ -214,6 +215,7 @@ class Speaking:
             deadline=self._limit().within(deadline.remaining_s),
             lifeline=self._lifeline,
             budget_bytes=engine.limits.budget_bytes,
+            send_s=engine.limits.send_s,
         )
         connection.send(self._utterance.opening(), self._limit())
         self._listen(connection, State.READY)
@@ -247,11 +249,11 @@ class Speaking:
             self._utterance.closed(close_code(message.payload))
 
     def _limit(self) -> Deadline:
-        return self._deadline or Deadline.after(FIRST_AUDIO_S)
+        return self._deadline or Deadline.after(self._engine.limits.patience.first_audio_s)
 
     def _new_utterance(self) -> Utterance:
-        voice = self._voice
-        return Utterance(voice.id, voice.speed, voice.pronunciations, self._engine.limits.max_speech_s)
+        voice, limits = self._voice, self._engine.limits
+        return Utterance(voice.id, voice.speed, voice.pronunciations, limits.max_speech_s, limits.patience)
 
 
 def _report(error: SpeechError | None, took_s: float, audio_s: float, notes: list[str]) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pybase64
 
@@ -46,10 +47,6 @@ ASKED_RATE_HZ = 24_000
 # What protocols 1.3 lists; a rate outside it would play at the wrong speed.
 KNOWN_RATES_HZ = frozenset((8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000))
 
-FIRST_AUDIO_S = 12.0  # faults 3c-9
-IDLE_S = 10.0  # a pause inside speech is far shorter; the provider has stopped
-SETTLE_S = 1.0  # faults 3c-16: audio complete, response.done may still bring a failure
-
 MAX_DELTA_CHARS = 1024 * 1024  # 16 s of sound; the documented ones hold 20 to 200 ms (faults 3c-18)
 TOLERATED_ODDITIES = 3  # malformed or binary frames: one more is speech_protocol (faults 3c-20, 3c-21)
 
@@ -73,20 +70,26 @@ class State(enum.Enum):
     SPOKEN = "spoken"  # `take()` has a piece
 
 
-_PATIENCE_S = {
-    State.OPENING: FIRST_AUDIO_S,
-    State.WAITING: FIRST_AUDIO_S,
-    State.SPEAKING: IDLE_S,
-    State.SETTLING: SETTLE_S,
-}
+@dataclass(frozen=True)
+class Patience:
+    """How long the provider may go without progress."""
+
+    first_audio_s: float = 12.0  # faults 3c-9; for `session.updated` too
+    idle_s: float = 10.0  # a pause inside speech is far shorter; the provider has stopped
+    settle_s: float = 1.0  # faults 3c-16: audio complete, response.done may still bring a failure
 
 
 class Utterance:
     def __init__(
-        self, voice: str, speed: float, pronunciations: Mapping[str, str], max_speech_s: float
+        self,
+        voice: str,
+        speed: float,
+        pronunciations: Mapping[str, str],
+        max_speech_s: float,
+        patience: Patience = Patience(),
     ) -> None:
         self._voice, self._speed, self._pronunciations = voice, speed, pronunciations
-        self._room_s = max_speech_s
+        self._room_s, self._patience = max_speech_s, patience
         self.state = State.OPENING
         self.rate_hz = ASKED_RATE_HZ
         self.progress = 0  # grows with whatever may restart a wait: never with a ping or an unknown event
@@ -102,7 +105,9 @@ class Utterance:
     @property
     def patience_s(self) -> float:
         """How long the provider may go without progress in this state."""
-        return _PATIENCE_S.get(self.state, FIRST_AUDIO_S)
+        if self.state is State.SPEAKING:
+            return self._patience.idle_s
+        return self._patience.settle_s if self.state is State.SETTLING else self._patience.first_audio_s
 
     @property
     def has_sound(self) -> bool:

@@ -1,0 +1,29 @@
+"""What a turn is estimated to cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from tts_service.chat.completions import Said
+from tts_service.chat.cost import Prices
+
+XAI = Prices(speech_minute=0.08, speech_item=0.004, chat_million_in=1.25, chat_million_out=2.50)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "audio_s", "dollars"),
+    [(0, 0.0, 0.0), (1, 0.0, 0.004), (1, 60.0, 0.084), (3, 90.0, 0.132)],
+)
+def test_speech_costs_its_minutes_and_its_items(pieces: int, audio_s: float, dollars: float) -> None:
+    assert XAI.speech(pieces, audio_s) == pytest.approx(dollars)
+
+
+def test_chat_costs_everything_the_model_is_told_and_everything_it_says() -> None:
+    conversation = [Said("system", "x" * 400), Said("user", "y" * 3_600)]  # 1,000 tokens
+
+    assert XAI.chat(conversation, "z" * 8_000) == pytest.approx((1_000 * 1.25 + 2_000 * 2.50) / 1e6)
+
+
+def test_a_turn_that_was_never_answered_costs_what_was_asked() -> None:
+    assert XAI.chat([Said("user", "y" * 4_000)], "") == pytest.approx(1_000 * 1.25 / 1e6)
+    assert XAI.chat([], "") == 0

@@ -1,0 +1,401 @@
+"""A scripted voice provider on a raw socket, and the engine that speaks to it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import logging
+import queue
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tts_service.deadline import Deadline
+from tts_service.dial import Dialer
+from tts_service.errors import SpeechError
+from tts_service.secret import Secret
+from tts_service.speech.realtime import RealtimeEngine, Speaking, SpeechLimits
+from tts_service.speech.utterance import Patience
+from tts_service.speech.voice import Ended, Piece, Told, Voice
+
+CANARY = "xai-canary-0123456789abcdef"
+PATIENCE_S = 20.0  # no script and no test waits longer for anything
+
+# The same limits, twenty times shorter, for the rows that wait for one of them.
+HURRIED = SpeechLimits(connect_s=0.6, send_s=0.5, patience=Patience(0.6, 0.6, 0.15))
+
+
+class Line:
+    """One connection as the provider sees it. A script reads and writes through it; the rest is recorded."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(PATIENCE_S)
+        self.sock = sock
+        self.head = b""  # of the upgrade request
+        self.said: list[dict[str, Any]] = []  # text messages of the client
+        self.close_code: int | None = None  # of the client's close frame
+        self.ended = threading.Event()  # the client's side of the socket is closed
+        self.mark = threading.Event()  # for scripts to tell their test how far they are
+        self._buffer = b""
+        self._tls: ssl.SSLObject | None = None
+
+    # The socket.
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(self._in, self._out, server_side=True)
+        self._pumped(tls.do_handshake)
+        self._tls = tls
+
+    def seal(self, data: bytes) -> bytes:
+        """`data` as it goes over the wire: one TLS record, where there is TLS."""
+        if self._tls is None:
+            return data
+        self._tls.write(data)
+        return self._out.read()
+
+    def _pumped(self, step: Callable[[], Any]) -> Any:
+        while True:
+            try:
+                done = step()
+            except ssl.SSLWantReadError:
+                self.sock.sendall(self._out.read())
+                data = self.sock.recv(65536)
+                if not data:
+                    raise ConnectionError from None
+                self._in.write(data)
+            else:
+                self.sock.sendall(self._out.read())
+                return done
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(self.seal(data))
+
+    def drip(self, data: bytes, every_s: float) -> None:
+        for byte in self.seal(data):
+            self.sock.sendall(bytes([byte]))
+            time.sleep(every_s)
+
+    def reset(self) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def hang_up(self) -> None:
+        """FIN, with no close frame."""
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def _take(self, count: int) -> bytes:
+        while len(self._buffer) < count:
+            data = self._pumped(lambda: self._tls.read(65536)) if self._tls else self.sock.recv(65536)
+            if not data:
+                raise ConnectionError
+            self._buffer += data
+        taken, self._buffer = self._buffer[:count], self._buffer[count:]
+        return taken
+
+    # The handshake.
+
+    def read_head(self) -> None:
+        while not self.head.endswith(b"\r\n\r\n"):
+            self.head += self._take(1)
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        lines = self.head.decode().split("\r\n")[1:-2]
+        return [(name.lower(), value) for name, _, value in (line.partition(": ") for line in lines)]
+
+    def answer(self, status: str, *headers: str, body: bytes = b"") -> None:
+        if not self.head:
+            self.read_head()
+        lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
+        self.send("\r\n".join(lines).encode() + body)
+
+    def accept_head(self, *headers: str, accept: str | None = None) -> bytes:
+        key = dict(self.headers)["sec-websocket-key"]
+        digest = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
+        lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
+        lines.append(f"Sec-WebSocket-Accept: {accept or base64.b64encode(digest).decode()}")
+        return "\r\n".join([*lines, *headers, "", ""]).encode()
+
+    def upgrade(self, *headers: str, accept: str | None = None) -> None:
+        self.read_head()
+        self.send(self.accept_head(*headers, accept=accept))
+
+    # Frames and events.
+
+    @staticmethod
+    def frame(
+        payload: bytes, opcode: int = 1, *, fin: bool = True, rsv: int = 0, length: int | None = None
+    ) -> bytes:
+        """`length` is what the header claims, where that is not the truth."""
+        size = len(payload) if length is None else length
+        head = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])
+        if size < 126:
+            return head + bytes([size]) + payload
+        if size < 65_536:
+            return head + b"\x7e" + struct.pack("!H", size) + payload
+        return head + b"\x7f" + struct.pack("!Q", size) + payload
+
+    def event(self, kind: str, **members: Any) -> None:
+        self.send(self.frame(json.dumps({"type": kind} | members).encode()))
+
+    def delta(self, pcm: bytes, response: str = "r1", kind: str = "output_audio", **members: Any) -> None:
+        sound = base64.b64encode(pcm).decode()
+        self.event(f"response.{kind}.delta", response_id=response, delta=sound, **members)
+
+    def done(self, status: str = "completed", response: str = "r1") -> None:
+        self.event("response.done", response={"id": response, "status": status})
+
+    def close(self, code: int | None = 1000, reason: bytes = b"") -> None:
+        self.send(self.frame(b"" if code is None else struct.pack("!H", code) + reason, opcode=8))
+
+    def hear(self) -> dict[str, Any]:
+        """The client's next text message. Raises ConnectionError when it has closed."""
+        while True:
+            first, second = self._take(2)
+            assert second & 0x80, "a client must mask"
+            size = second & 0x7F
+            if size >= 126:
+                size = int.from_bytes(self._take(2 if size == 126 else 8), "big")
+            mask = self._take(4)
+            data = bytes(byte ^ mask[at % 4] for at, byte in enumerate(self._take(size)))
+            if first == 0x88:
+                self.close_code = int.from_bytes(data[:2], "big")
+                raise ConnectionError
+            if first == 0x81:
+                self.said.append(json.loads(data))
+                return self.said[-1]
+
+    def is_quiet(self, for_s: float) -> bool:
+        """The client says nothing in that time."""
+        self.sock.settimeout(for_s)
+        try:
+            return not self._buffer and not self.sock.recv(1)
+        except TimeoutError:
+            return True
+        finally:
+            self.sock.settimeout(PATIENCE_S)
+
+    # Stretches of a conversation that many scripts share.
+
+    def open(self, **form: Any) -> None:
+        """Up to session.updated; `form` goes over what is confirmed for the output."""
+        self.upgrade()
+        self.hear()
+        self.event("session.created", session={"id": "s1"})
+        self.event("conversation.created", conversation={"id": "c1"})
+        self.event("ping", timestamp=1)
+        output = {"format": {"type": "audio/pcm", "rate": 24_000} | form}
+        self.event("session.updated", session={"audio": {"output": output}})
+
+    def asked(self, response: str = "r1") -> str:
+        """The text to be spoken; its response is announced."""
+        item = self.hear()["item"]
+        self.event("response.created", response={"id": response, "status": "in_progress"})
+        return str(item["content"][0]["text"])
+
+    def finish(self, response: str = "r1") -> None:
+        self.event("response.output_audio.done", response_id=response)
+        self.done(response=response)
+
+    def stay(self) -> None:
+        """Read on until the client closes."""
+        with contextlib.suppress(OSError):
+            while True:
+                self.hear()
+
+
+Script = Callable[[Line], None]
+
+
+class Peer:
+    """Serves one script a connection, the last one for all that follow."""
+
+    def __init__(self, *scripts: Script, recv_buffer: int | None = None) -> None:
+        self.scripts = list(scripts)
+        self.lines: list[Line] = []
+        self._came = threading.Condition()
+        self._listener = socket.socket()
+        if recv_buffer:  # and small segments, so that the sender's buffer stays small too
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, recv_buffer)
+            self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(64)
+        self.port = int(self._listener.getsockname()[1])
+        self._threads = [threading.Thread(target=self._serve)]
+        self._threads[0].start()
+
+    def line(self, number: int = 0) -> Line:
+        """The connection with that number, once it has come."""
+        with self._came:
+            assert self._came.wait_for(lambda: len(self.lines) > number, PATIENCE_S), "nobody connected"
+            return self.lines[number]
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
+        self._listener.close()
+        for line in self.lines:
+            with contextlib.suppress(OSError):
+                line.sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            line = Line(sock)
+            script = self.scripts[min(len(self.lines), len(self.scripts) - 1)]
+            with self._came:
+                self.lines.append(line)
+                self._came.notify_all()
+            self._threads.append(threading.Thread(target=self._play, args=(script, line)))
+            self._threads[-1].start()
+
+    def _play(self, script: Script, line: Line) -> None:
+        try:
+            script(line)
+            line.stay()
+        except TimeoutError:
+            return  # `ended` stays unset: the client neither spoke nor left
+        except OSError:  # the client has gone, which is what most scripts end with
+            pass
+        finally:
+            line.sock.close()
+        line.ended.set()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Peer]]:
+    peers: list[Peer] = []
+
+    def start(*scripts: Script, **options: Any) -> Peer:
+        peers.append(Peer(*scripts, **options))
+        return peers[-1]
+
+    yield start
+    for peer in peers:
+        peer.stop()
+
+
+@dataclass
+class Talk:
+    """One reply under way, and what it has told."""
+
+    speaking: Speaking
+    told: queue.SimpleQueue[tuple[float, Told]]
+    heard: list[Told] = field(default_factory=list)
+    ended_at: float = 0.0
+
+    def until(self, kind: type, timeout_s: float = PATIENCE_S) -> Any:
+        while True:
+            self.ended_at, event = self.told.get(timeout=timeout_s)
+            self.heard.append(event)
+            if isinstance(event, kind):
+                return event
+            assert not isinstance(event, Ended), f"ended early: {event}"
+
+    def outcome(self, timeout_s: float = PATIENCE_S) -> SpeechError | None:
+        error: SpeechError | None = self.until(Ended, timeout_s).error
+        return error
+
+    @property
+    def pieces(self) -> list[Piece]:
+        return [event for event in self.heard if isinstance(event, Piece)]
+
+    @property
+    def pcm(self) -> bytes:
+        return b"".join(piece.pcm.data for piece in self.pieces)
+
+
+class Bench:
+    """Engines that speak to a peer; all of them keep the canary key."""
+
+    HURRIED = HURRIED
+
+    def __init__(self) -> None:
+        self._dialers: list[Dialer] = []
+
+    def engine(
+        self,
+        port: int,
+        limits: SpeechLimits | None = None,
+        host: str = "127.0.0.1",
+        scheme: str = "http",
+        **dialing: Any,
+    ) -> RealtimeEngine:
+        self._dialers.append(Dialer(**dialing))
+        base_url = f"{scheme}://{host}:{port}/v1"
+        return RealtimeEngine(self._dialers[-1], base_url, "voice-model", limits or SpeechLimits())
+
+    @staticmethod
+    def begin(engine: RealtimeEngine, voice: Voice | None = None) -> Talk:
+        told: queue.SimpleQueue[tuple[float, Told]] = queue.SimpleQueue()
+
+        def tell(event: Told) -> None:
+            told.put((time.monotonic(), event))
+
+        return Talk(engine.begin(voice or Voice("ara"), Secret(CANARY), tell), told)
+
+    def speak(self, engine: RealtimeEngine, *texts: str, within_s: float = 15.0) -> Talk:
+        talk = self.begin(engine)
+        deadline = Deadline.after(within_s)
+        for text in texts or ("Hello there.",):
+            talk.speaking.say(text, deadline)
+        talk.speaking.finish()
+        return talk
+
+    def close(self) -> None:
+        for dialer in self._dialers:
+            dialer.close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def journal(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[dict[str, str]]]]:
+    """The `[X.AI TTS]` lines so far, each as its fields. Afterwards no record at all may hold the key."""
+    caplog.set_level(logging.DEBUG)
+
+    def lines() -> list[dict[str, str]]:
+        ours = [r.getMessage() for r in caplog.records if r.getMessage().startswith("[X.AI TTS]")]
+        return [dict(part.split("=", 1) for part in line.split()[2:]) for line in ours]
+
+    yield lines
+    formatter = logging.Formatter()
+    for record in caplog.records:
+        assert CANARY not in formatter.format(record) + repr(record.__dict__)
+
+
+@pytest.fixture
+def blackhole() -> Iterator[int]:
+    """A port of every loopback address that answers no SYN: its queue of connections is full."""
+    with contextlib.ExitStack() as held:
+        listener = held.enter_context(socket.socket())
+        listener.bind(("0.0.0.0", 0))
+        listener.listen(0)
+        port = int(listener.getsockname()[1])
+        for _ in range(3):
+            filler = held.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        time.sleep(0.05)
+        yield port
