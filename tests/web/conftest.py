@@ -155,7 +155,7 @@ CLIENTS: dict[str, dict[str, object]] = {
     "closed": {"allowed_origins": []},
     "open": {"allowed_origins": ["*"]},
     "other": {"allowed_origins": ["https://other.example"]},
-    "disabled": {"allowed_origins": [ACME], "enabled": False},
+    "disabled": {"allowed_origins": [ACME, "https://gone.example"], "enabled": False},
 }
 
 
@@ -234,6 +234,8 @@ def services(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> 
             clients = add_clients(env)
             port, log = running.enter_context(gunicorn(folder, env))
             started[worker] = Service(port, model, clients, log.read_text)
+        for service in started.values():
+            assert service.send("GET", "/health").status == 200  # the worker has booted
         yield started
 
 

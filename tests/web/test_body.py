@@ -34,6 +34,28 @@ def test_14_a_chunked_body_that_is_too_large_is_413(service: Any, size: int) -> 
     assert (answer.status, answer.code) == (413, "body_too_large")
 
 
+def test_14_a_caller_still_sending_too_much_is_heard_out_and_told(
+    service: Any, read_answer: ReadAnswer
+) -> None:
+    with service.connect() as sock:
+        sock.sendall(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+        for _ in range(30):
+            sock.sendall(b"7530\r\n" + b" " * 30_000 + b"\r\n")
+            time.sleep(0.01)
+        sock.sendall(b"0\r\n\r\n")
+        answer = read_answer(sock)
+    assert (answer.status, answer.code) == (413, "body_too_large")
+
+
+def test_15_a_caller_still_sending_what_cannot_be_read_is_told(service: Any, read_answer: ReadAnswer) -> None:
+    with service.connect() as sock:
+        sock.sendall(f"{HEAD}Content-Length: +2\r\n\r\n".encode())
+        for _ in range(10):
+            sock.sendall(b" " * 5_000)
+            time.sleep(0.05)
+        assert read_answer(sock).status == 400
+
+
 @pytest.mark.parametrize(
     ("headers", "statuses"),
     [

@@ -89,6 +89,12 @@ def test_49_preflights_are_answered_from_memory_also_while_the_database_is_away(
     assert len(reads) == 2
 
 
+def test_a_page_whose_client_is_switched_off_can_read_why(acme_only: Any) -> None:
+    answer = acme_only.ask(client="disabled", Origin="https://gone.example")
+    assert (answer.status, answer.code) == (403, "client_disabled")
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://gone.example"
+
+
 def test_no_other_path_is_open_to_foreign_pages(service: Any) -> None:
     for path in ("/health", "/ready", "/", "/nothing"):
         answer = service.send("GET", path, headers={"Origin": ACME})

@@ -143,6 +143,7 @@ def test_58_a_bug_is_500_with_an_id_and_its_place_goes_to_the_log(
     assert b"KeyError" not in answer.data
     bug = next(record for record in caplog.records if record.getMessage() == "event=bug")
     assert bug.exc_info
+    assert bug.exc_info[0] is KeyError
 
 
 def test_a_wait_stands_in_retry_after(app: Flask) -> None:

@@ -201,10 +201,9 @@
   /** What a voice should say of a rendered reply: no code blocks, no addresses, no marks, no emoji. */
   function spokenWords(body) {
     const copy = body.cloneNode(true);
-    for (const code of copy.querySelectorAll("pre")) code.remove();
     for (const end of copy.querySelectorAll("br")) end.replaceWith("\n");
     for (const a of copy.querySelectorAll("a")) if (/^https?:/.test(a.textContent)) a.textContent = a.hostname;
-    return [...copy.querySelectorAll("p, li")]
+    return [...copy.querySelectorAll("p, li")] // a code block is neither
       .map((block) => block.textContent.replace(/[*_#`~|<>\p{Extended_Pictographic}\u200d\ufe0f]/gu, "").trim())
       .filter(Boolean)
       .map((words) => (/[\p{P}]$/u.test(words) ? words : `${words}.`)) // an item or heading ends with a pause
