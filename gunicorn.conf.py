@@ -35,7 +35,7 @@ timeout = (
     60  # a worker that has not come round to its loop for so long is replaced; turns have their own limits
 )
 graceful_timeout = 25  # below the 30 s that platforms wait before they kill
-_hush_after_s = 20  # turns that still run then are answered with their text, before they would be cut off
+_hush_after_s = 8  # then voices still under way are stopped and their turns answered with the text (faults 3c-30)
 keepalive = 10  # under gevent also the time a request's head may take to arrive (faults T16)
 
 # Row 54 of faults 5: longer gets 414 or 431.

@@ -144,6 +144,12 @@ class MessageTooLong(RequestError):
     message = "The message may have at most 4,000 characters."
 
 
+class ReaderGone(RequestError):
+    code = "reader_gone"
+    status = 499  # nginx's number for it; nobody is left to read it but the access log
+    message = "The caller has hung up."
+
+
 class InvalidCharacters(RequestError):
     code = "invalid_characters"
     status = 422

@@ -135,9 +135,9 @@ def test_a_corpus_of_hostile_replies_runs_nothing_and_fetches_nothing(visitor, s
 
 
 def test_hostile_repetition_does_not_freeze_the_page(visitor, scripted_service):
-    patterns = ["[", "**", "_a", "`", "](", "![a](", "- ", "\n", "* ", "https://", "```\n", "#", "a "]
+    patterns = ["[", "**", "_a", "`", "](", "![a](", "- ", "\n", "* ", "https://", "#", "a "]
     for pattern in patterns:
-        scripted_service.reply(pattern * (30_000 // len(pattern)))
+        scripted_service.reply(pattern * (150_000 // len(pattern)))
     visitor.visits()
     spent_s = {}
     for pattern in patterns:
@@ -145,7 +145,7 @@ def test_hostile_repetition_does_not_freeze_the_page(visitor, scripted_service):
         visitor.page.evaluate("ttsWidget.send('go')")
         spent_s[pattern] = time.monotonic() - start
     assert len(visitor.events("message")) == 2 * len(patterns)
-    assert max(spent_s.values()) < 3, spent_s
+    assert max(spent_s.values()) < 4, spent_s
 
 
 RENDERED = {

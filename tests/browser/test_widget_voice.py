@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 import pytest
@@ -119,6 +120,14 @@ def test_the_browsers_voice_takes_over(visitor, scripted_service, answer, reason
     ]
     expect(visitor.log).to_contain_text("Read by your browser's own voice")
     assert all(url.endswith("/api/chat") for url in requests)
+
+
+@pytest.mark.parametrize("head", ["data:video/mp4;base64,", "data:audio/wav,", "https://a.example/#" + WAV])
+def test_good_sound_at_any_other_address_is_not_played(visitor, scripted_service, tone, head):
+    scripted_service.reply("Yes.", audio_url=head + base64.b64encode(tone(0.2)).decode())
+    visitor.asks("really?")
+    visitor.hears("audio-end")
+    assert [start["source"] for start in visitor.events("audio-start")] == ["browser"]
 
 
 def test_a_text_only_client_stays_silent(visitor, scripted_service):

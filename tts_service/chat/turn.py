@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from tts_service.chat.completions import Said
@@ -29,6 +29,7 @@ from tts_service.dial import Lifeline
 from tts_service.errors import (
     BudgetExhausted,
     DatabaseUnavailable,
+    ReaderGone,
     ServiceError,
     SpeechBudget,
     SpeechCancelled,
@@ -42,6 +43,8 @@ from tts_service.speech.realtime import GRACE_S, RealtimeEngine, Speaking
 from tts_service.speech.voice import Ended, FirstSound, Piece, Told, Voice
 
 log = logging.getLogger(__name__)
+
+READER_CHECK_S = 0.5  # how soon a reader who left while nothing was told is noticed
 
 REFUSED_AT = 1.25  # times daily_limit: speech has stopped at 1.0, turns stop here (contract.md)
 
@@ -95,10 +98,13 @@ class Composer:
         self._running: set[_Turn] = set()
         self._is_draining = False
 
-    def compose(self, question: Question, reader_gone: Callable[[], bool] = _never) -> Iterator[Event]:
-        """The turn's events (chat/events.py). Raises ServiceError; closing the iterator ends the turn.
+    def compose(
+        self, question: Question, reader_gone: Callable[[], bool] = _never
+    ) -> Generator[Event, None, None]:
+        """The turn's events (chat/events.py). Raises ServiceError; closing the generator ends the turn.
 
-        `reader_gone` is asked before money is spent on a voice nobody would hear.
+        `reader_gone` is asked now and then while there is nothing to tell, and before money is spent on a
+        voice that nobody would hear.
         """
         turn = _Turn(self, question, reader_gone)
         with self._lock:
@@ -256,10 +262,15 @@ class _Turn:
         self._timings["speech"] = self._ms_since(self._spoken_from)
 
     def _next(self, wait_s: float) -> str | _Thought | Told | None:
-        try:
-            return self._told.get(timeout=wait_s)
-        except queue.Empty:
-            return None
+        """The next thing told, or None when `wait_s` is over. Raises ReaderGone."""
+        until = Deadline.after(wait_s)
+        while not until.expired:
+            try:
+                return self._told.get(timeout=min(until.remaining_s, READER_CHECK_S))
+            except queue.Empty:
+                if self._reader_gone():
+                    raise ReaderGone from None
+        return None
 
     def _hear(self, told: Told) -> None:
         match told:

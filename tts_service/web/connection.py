@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 # gunicorn's key, then that of Werkzeug's development server.
+SLOW_READER_S = 30.0
+
 _KEYS = ("gunicorn.socket", "werkzeug.socket")
 
 
@@ -40,6 +42,11 @@ class Connection:
         finally:
             with contextlib.suppress(OSError):  # closed meanwhile
                 sock.settimeout(before)
+
+    def limit_writes(self) -> None:
+        """From now on a caller who does not take an answer's next part within SLOW_READER_S is given up."""
+        if self._socket is not None:
+            self._socket.settimeout(SLOW_READER_S)
 
     def stop_reading(self) -> None:
         """Ends a read that waits for the caller, in whatever thread or greenlet; answering stays possible."""

@@ -31,16 +31,19 @@ def install(app: Flask) -> None:
 
 def render(error: errors.ServiceError, status: int | None = None) -> Response:
     """The answer that tells `error`; `status` where the class has a wider one than the case at hand."""
+    response = Response(document(error), status or error.status, content_type="application/json")
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def document(error: errors.ServiceError) -> bytes:
+    """The JSON that tells `error`."""
     about = {"code": error.code, "message": error.message}
     if error.param is not None:
         about["param"] = error.param
     about["request_id"] = request_id.current()
-    response = Response(
-        orjson.dumps({"error": about}), status or error.status, content_type="application/json"
-    )
-    if error.retry_after_s is not None:
-        response.headers["Retry-After"] = str(error.retry_after_s)
-    return response
+    return orjson.dumps({"error": about})
 
 
 def _known(error: errors.ServiceError) -> Response:

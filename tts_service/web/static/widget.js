@@ -193,7 +193,8 @@
   function link(address, label, whole) {
     const url = URL.canParse(address) ? new URL(address) : null;
     if (!/^https?:$/.test(url?.protocol) || url.username || url.password) return whole;
-    return el("a", { href: url.href, target: "_blank", rel: "noopener nofollow noreferrer", title: url.href }, label);
+    const rel = "noopener nofollow noreferrer";
+    return el("a", { href: url.href, target: "_blank", rel, title: url.href }, label);
   }
 
   // ---- Words for the browser's own voice. ----
@@ -223,9 +224,10 @@
   }
 
   const SCRIPTS = {
-    Jpan: ["ja", /[\p{sc=Hiragana}\p{sc=Katakana}]/gu], Kore: ["ko", /\p{sc=Hangul}/gu], Hani: ["zh", /\p{sc=Han}/gu],
-    Cyrl: ["ru", /\p{sc=Cyrillic}/gu], Arab: ["ar", /\p{sc=Arabic}/gu], Hebr: ["he", /\p{sc=Hebrew}/gu],
-    Grek: ["el", /\p{sc=Greek}/gu], Deva: ["hi", /\p{sc=Devanagari}/gu], Thai: ["th", /\p{sc=Thai}/gu],
+    Jpan: ["ja", /[\p{sc=Hiragana}\p{sc=Katakana}]/gu], Kore: ["ko", /\p{sc=Hangul}/gu],
+    Hani: ["zh", /\p{sc=Han}/gu], Cyrl: ["ru", /\p{sc=Cyrillic}/gu], Arab: ["ar", /\p{sc=Arabic}/gu],
+    Hebr: ["he", /\p{sc=Hebrew}/gu], Grek: ["el", /\p{sc=Greek}/gu], Deva: ["hi", /\p{sc=Devanagari}/gu],
+    Thai: ["th", /\p{sc=Thai}/gu],
   };
 
   /** The first language of the page and of the browser that is written in the text's script. */
@@ -301,9 +303,11 @@
       unlock();
       if (!context) return "failed";
       const buffer = await context.decodeAudioData(bytes.slice(0)).catch(() => null);
+      if (signal.aborted) return "stopped";
       if (!buffer) return "failed";
       // A locked context never settles resume(), so it gets a moment, and then the state is the answer.
-      await Promise.race([context.resume().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 300))]);
+      const moment = new Promise((resolve) => setTimeout(resolve, 300));
+      await Promise.race([context.resume().catch(() => {}), moment]);
       if (signal.aborted) return "stopped";
       if (context.state !== "running") return "blocked";
       const source = context.createBufferSource();
@@ -444,9 +448,10 @@
   }
 
   function refusal(response, error) {
-    if (typeof error?.message !== "string") return new Problem("bad_answer", undefined, { status: response.status });
+    const { status } = response;
+    if (typeof error?.message !== "string") return new Problem("bad_answer", undefined, { status });
     return new Problem(String(error.code), error.message, {
-      status: response.status,
+      status,
       request_id: error.request_id ?? response.headers.get("X-Request-ID"),
       retry_after_s: Number(response.headers.get("Retry-After")) || 0,
     });
@@ -506,7 +511,8 @@
     .tools button, .problem button { display: inline-flex; align-items: center; gap: 5px; padding: 2px 8px;
       font-size: 13px; color: var(--ink); min-height: 28px; }
     .tools svg { width: 14px; height: 14px; fill: currentColor; }
-    .tools [data-state="speaking"], .tools [data-state="blocked"] { background: var(--accent); color: var(--on-accent); }
+    .tools :is([data-state="speaking"], [data-state="blocked"]) { background: var(--accent);
+      color: var(--on-accent); }
     .problem { border-color: var(--alarm); background: none; font-size: 14px; }
     .problem p { margin: 0 0 6px; } .problem p:first-child { color: var(--alarm); }
     .problem button { border: 1px solid var(--line); margin-inline-end: 6px; }
@@ -533,17 +539,22 @@
 
   const inline = options.mount !== undefined;
   const launcher = iconButton("chat", strings.launcher, () => open(launcher), { part: "launcher" });
-  const log = el("div", { class: "log", role: "log", "aria-live": "polite", "aria-relevant": "additions", tabindex: "0" });
+  const log = el("div", {
+    class: "log", role: "log", tabindex: "0",
+    "aria-live": "polite", "aria-relevant": "additions",
+  });
   const status = el("div", { class: "status", role: "status" });
   const input = el("textarea", { rows: "1", dir: "auto", placeholder: strings.placeholder, enterkeyhint: "send" });
   const sendButton = iconButton("send", strings.send, () => (pending ? stop() : submit()), { class: "icon send" });
   const muteButton = iconButton("voice", strings.mute, () => setMuted(muted.get() === null));
+  const renewButton = iconButton("renew", strings.renew, renew);
+  const labelled = { lang: strings.lang, "aria-labelledby": "title" };
   const panel = el(
     "div",
-    { class: "panel", part: "panel", role: inline ? "region" : "dialog", "aria-labelledby": "title", lang: strings.lang },
-    el("header", {}, el("h2", { id: "title", dir: "auto" }, strings.title), muteButton,
-      iconButton("renew", strings.renew, renew)),
-    log, status,
+    { class: "panel", part: "panel", role: inline ? "region" : "dialog", ...labelled },
+    el("header", {}, el("h2", { id: "title", dir: "auto" }, strings.title), muteButton, renewButton),
+    log,
+    status,
     el("form", { submit: (event) => event.preventDefault() }, input, sendButton),
   );
   const host = el("tts-widget", options.theme ? { theme: options.theme } : {});
@@ -585,8 +596,12 @@
 
   function addReply(reply) {
     const { audio, audio_url, audio_error } = reply;
-    const body = el("div", { class: "body", dir: "auto", lang: languageOf(reply.text) }, renderMarkdown(reply.text));
-    if (!audio_url && !audio && !audio_error) return addMessage("assistant", body), null; // a text-only client
+    const lang = languageOf(reply.text);
+    const body = el("div", { class: "body", dir: "auto", lang }, renderMarkdown(reply.text));
+    if (!audio_url && !audio && !audio_error) {
+      addMessage("assistant", body);
+      return null; // a text-only client: no voice, no button
+    }
     const button = el("button", { type: "button", click: () => toggle(message) });
     const note = el("span");
     const seconds = Math.round(audio?.duration_s ?? 0);
@@ -651,7 +666,10 @@
       setTimeout(() => (again.ariaDisabled = "false"), retry_after_s * 1000);
     }
     frame.append(again);
-    if (request_id) frame.append(el("small", {}, `${strings.requestId} `, el("code", {}, request_id), " "), copyButton(request_id));
+    if (request_id) {
+      const shown = el("small", {}, `${strings.requestId} `, el("code", {}, request_id), " ");
+      frame.append(shown, copyButton(request_id));
+    }
     frame.dataset.code = code;
     append(frame);
   }
@@ -660,12 +678,14 @@
   function inWords(seconds) {
     const format = new Intl.RelativeTimeFormat(scriptOf(strings.lang) ? strings.lang : "en");
     if (seconds < 100) return format.format(Math.ceil(seconds), "second");
-    return seconds < 6000 ? format.format(Math.ceil(seconds / 60), "minute") : format.format(Math.ceil(seconds / 3600), "hour");
+    if (seconds < 6000) return format.format(Math.ceil(seconds / 60), "minute");
+    return format.format(Math.ceil(seconds / 3600), "hour");
   }
 
   function copyButton(text) {
     if (!navigator.clipboard) return ""; // plain http: the id can still be selected
-    const button = el("button", { type: "button", "aria-label": `${strings.copy}: ${strings.requestId}` }, strings.copy);
+    const label = `${strings.copy}: ${strings.requestId}`;
+    const button = el("button", { type: "button", "aria-label": label }, strings.copy);
     button.addEventListener("click", () =>
       navigator.clipboard.writeText(text).then(() => (button.textContent = strings.copied), () => {}));
     return button;
@@ -765,7 +785,8 @@
   function mount() {
     const place = inline ? document.querySelector(options.mount) : document.body;
     if (!place || !options.client) {
-      console.error(`[tts-widget] ${place ? "data-client is missing" : "data-mount matches no element"} on the script tag.`);
+      const problem = place ? "data-client is missing" : "data-mount matches no element";
+      console.error(`[tts-widget] ${problem} on the script tag.`);
       return;
     }
     const sheet = new CSSStyleSheet();
