@@ -69,7 +69,7 @@ def close_app(app: Flask) -> None:
 
 
 def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:
-    store = ClientStore(database, Sealer(settings.secret_keys))
+    store = ClientStore(database, Sealer(settings.secret_keys), production=settings.production)
     limits = TurnLimits(settings.rate_limit_ip, settings.rate_limit_client, MemoryWindows())
     app = Flask("tts_service.web")
     # `//api/chat` is no other name of `/api/chat`: it is nothing, and does not redirect (faults 5-52).

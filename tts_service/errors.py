@@ -166,7 +166,7 @@ class RateLimited(RequestError):
     code = "rate_limited"
     status = 429
     retryable = True
-    message = "Too many turns. Wait for the time in Retry-After."
+    message = "Too many questions at once. Please wait a moment and ask again."
 
 
 class BudgetExhausted(RequestError):

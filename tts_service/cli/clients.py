@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import click
 
 from tts_service import settings
+from tts_service.cli.confirm import confirm
 from tts_service.clients import origin
 from tts_service.clients.client import Client, from_text
 from tts_service.clients.database import open_database
@@ -98,15 +99,6 @@ def delete(client_id: str, yes: bool) -> None:
         confirm(f"Delete the client {name!r} and its key?", yes)
         store.delete(client_id)
     click.echo("Deleted.", err=True)
-
-
-def confirm(question: str, yes: bool) -> None:
-    """Returns if `yes` or a person says so; ends the command otherwise."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise InvalidRequest("Nobody is there to be asked: the input is no terminal. Say --yes to go ahead.")
-    click.confirm(question, abort=True, err=True)
 
 
 @contextmanager

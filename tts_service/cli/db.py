@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 
 from tts_service import settings
-from tts_service.cli.clients import confirm
+from tts_service.cli.confirm import confirm
 from tts_service.clients.database import Database
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore

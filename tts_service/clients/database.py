@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
+from tts_service.deadline import Deadline
 from tts_service.errors import DatabaseUnavailable
 from tts_service.settings import SettingsError
 
@@ -55,7 +59,7 @@ class Database:
         except (ModuleNotFoundError, NoSuchModuleError) as error:
             raise SettingsError([_driver_problem(parsed)]) from error
         if self.is_sqlite:
-            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "connect", partial(_prepare_sqlite, busy_timeout_s=busy_timeout_s))
         # A read is one statement. SQLite's driver begins nothing by itself; a server is told not to.
         self._reader = (
             self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -146,13 +150,13 @@ def open_database(url: str) -> Database:
                 database.upgrade()
             return database
         current = database.is_current()
-    except DatabaseUnavailable:
+    except DatabaseUnavailable as outage:
         if database.is_sqlite:
             database.close()
             raise DatabaseUnavailable(
                 "The SQLite file of DATABASE_URL cannot be opened or written. "
                 "Check that it is a database, its owner, and the space on its disk."
-            ) from None
+            ) from outage
         _log.warning("The database does not answer yet; the service is not ready until it does.")
         return database
     if not current:
@@ -226,10 +230,25 @@ def _server(url: URL) -> dict[str, Any]:
     return options
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object, *, busy_timeout_s: float) -> None:
     connection.isolation_level = None  # the driver begins no transactions of its own: `writing` does
-    for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL"):
+    _enter_wal(connection, Deadline.after(busy_timeout_s))
+    for pragma in ("foreign_keys = ON", "synchronous = NORMAL"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _enter_wal(connection: sqlite3.Connection, deadline: Deadline) -> None:
+    """SQLite's own busy timeout does not cover this step: while another process makes the same file, or
+    closes it as the last one, it fails at once (measured: 6 of 60 starts of eight processes)."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or deadline.expired:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _alembic() -> Config:
