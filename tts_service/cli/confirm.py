@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from tts_service.errors import InvalidRequest
+
 
 def confirm(question: str, yes: bool) -> None:
     """Returns if `yes` or a person says so; ends the command otherwise."""
