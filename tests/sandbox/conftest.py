@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import socket
 import time
 import urllib.parse
@@ -101,9 +102,7 @@ class Peer:
         return self.call("POST", "/chat/completions", key=key, json=body)
 
     @contextlib.contextmanager
-    def connect(
-        self, path: str = "/realtime", *, key: str | None = KEY, **rest: Any
-    ) -> Iterator[Talk]:
+    def connect(self, path: str = "/realtime", *, key: str | None = KEY, **rest: Any) -> Iterator[Talk]:
         rest.setdefault("timeout", TIMEOUT_S)
         ws = websocket.WebSocket(skip_utf8_validation=True)
         ws.settimeout(rest["timeout"])
@@ -115,19 +114,20 @@ class Peer:
             yield Talk(ws)
         finally:
             with contextlib.suppress(OSError, websocket.WebSocketException):
-                ws.close(timeout=2)
+                ws.send_close()
             ws.shutdown()
 
     def refused(self, path: str = "/realtime", **rest: Any) -> tuple[int, Any, Any]:
         """Status, JSON body and headers of a handshake that is refused."""
-        with pytest.raises(websocket.WebSocketBadStatusException) as caught:  # noqa: PT012, SIM117
+        try:
             with self.connect(path, **rest):
                 pass
-        refusal = caught.value
-        return refusal.status_code, json.loads(refusal.resp_body), refusal.resp_headers
+        except websocket.WebSocketBadStatusException as refusal:
+            return refusal.status_code, json.loads(refusal.resp_body), refusal.resp_headers
+        pytest.fail(f"{path} was not refused")
 
     def raw(self, request: bytes, *, wait_s: float = 2.0) -> tuple[bytes, str]:
-        """Sends bytes; returns what came back and how it ended: eof, reset or open."""
+        """Sends bytes; returns what came back and how it ended: whole, eof, reset or open."""
         address = urllib.parse.urlsplit(self.base_url)
         answer, deadline = b"", time.monotonic() + wait_s
         with socket.create_connection((address.hostname, address.port), wait_s) as sock:
@@ -135,6 +135,10 @@ class Peer:
             try:
                 while part := sock.recv(65_536):
                     answer += part
+                    head, blank, body = answer.partition(b"\r\n\r\n")
+                    sized = re.search(rb"Content-Length: (\d+)", head)
+                    if blank and sized and len(body) == int(sized[1]):
+                        return answer, "whole"
                     # A timeout is per read: only a deadline ends a drip (faults L1).
                     sock.settimeout(max(0.001, deadline - time.monotonic()))
             except TimeoutError:

@@ -135,9 +135,7 @@ REFUSED = [
     [case[1:] for case in REFUSED],
     ids=[case[0] for case in REFUSED],
 )
-def test_a_bad_request_is_refused_with_a_flat_body_that_says_what_was_expected(
-    peer, fields, status, within
-):
+def test_a_bad_request_is_refused_with_a_flat_body_that_says_what_was_expected(peer, fields, status, within):
     good = {"model": "grok-4.3", "messages": [{"role": "user", "content": "hi"}]}
     answer = peer.call("POST", "/chat/completions", json=good | fields)
 

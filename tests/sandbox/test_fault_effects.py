@@ -99,10 +99,8 @@ def silent_for(talk, seconds):
 
 def broken(talk):
     """The peer's library gives up on what it hears."""
-    with pytest.raises((websocket.WebSocketException, OSError, UnicodeDecodeError, ValueError)):
-        while True:
-            if isinstance(talk.receive(), int):
-                pytest.fail("a clean close")
+    with pytest.raises((websocket.WebSocketException, OSError)):
+        talk.until("a type nobody sends")
 
 
 # Faults of every surface: (peer, surface) -> None
@@ -118,37 +116,37 @@ def check_pace(peer, surface):
 
 def check_delay_ms(peer, surface):
     began = time.monotonic()
-    head, _, _ = raw(peer, surface, "delay_ms=200", wait_s=0.5)
+    head, _, _ = raw(peer, surface, "delay_ms=200", wait_s=0.3)
     assert time.monotonic() - began >= 0.2
     assert head.startswith("HTTP/1.1 ")
 
 
 def check_http(peer, surface):
-    head, body, _ = raw(peer, surface, f"{surface}.http=503", wait_s=0.5)
+    head, body, _ = raw(peer, surface, f"{surface}.http=503", wait_s=0.3)
     assert head.startswith("HTTP/1.1 503")
     error = json.loads(body)
     assert error["error"]["message"] if surface == "calls" else error["code"] == "unavailable"
 
 
 def check_retry_after(peer, surface):
-    head, _, _ = raw(peer, surface, "http=429,retry_after=Wed%2C 21", wait_s=0.5)
+    head, _, _ = raw(peer, surface, "http=429,retry_after=Wed%2C 21", wait_s=0.3)
     assert "Retry-After: Wed, 21" in head
 
 
 def check_old_codes(peer, surface):
-    _, body, _ = raw(peer, surface, "http=429,old_codes", wait_s=0.5)
+    _, body, _ = raw(peer, surface, "http=429,old_codes", wait_s=0.3)
     assert surface == "calls" or json.loads(body)["code"] == "Some resource has been exhausted"
 
 
 def check_html(peer, surface):
-    head, body, _ = raw(peer, surface, "html", wait_s=0.5)
+    head, body, _ = raw(peer, surface, "html", wait_s=0.3)
     assert head.startswith("HTTP/1.1 200")
     assert "text/html" in head
     assert body.startswith(b"<!doctype html>")
 
 
 def check_redirect(peer, surface):
-    head, _, _ = raw(peer, surface, "redirect", wait_s=0.5)
+    head, _, _ = raw(peer, surface, "redirect", wait_s=0.3)
     assert head.startswith("HTTP/1.1 302")
     assert "/sandbox/landing" in head
 
@@ -159,17 +157,17 @@ def check_reset(peer, surface):
 
 
 def check_hang(peer, surface):
-    assert raw(peer, surface, "hang", wait_s=0.3) == ("", b"", "open")
+    assert raw(peer, surface, "hang", wait_s=0.15) == ("", b"", "open")
 
 
 def check_drip_headers(peer, surface):
-    head, _, ending = raw(peer, surface, "drip_headers", wait_s=0.4)
+    head, _, ending = raw(peer, surface, "drip_headers", wait_s=0.3)
     assert ending == "open" or len(head) < 10
     assert "HTTP/1.1 200".startswith(head)
 
 
 def check_big_body(peer, surface):
-    head, body, _ = raw(peer, surface, "big_body=3000000", wait_s=0.5)
+    head, body, _ = raw(peer, surface, "big_body=3000000", wait_s=0.3)
     assert head.startswith("HTTP/1.1 503")
     assert len(body) == 3_000_000
 
@@ -319,9 +317,7 @@ def check_expires(peer, _surface):
 def check_bind_session(peer, _surface):
     body = {"session": {"model": "grok-voice-think-fast-1.0"}}
     for spec, model in (("+secrets.bind_session", "1.0"), ("", "2.0")):
-        made = peer.call(
-            "POST", "/realtime/client_secrets", key="xai-sandbox" + spec, json=body
-        ).json()
+        made = peer.call("POST", "/realtime/client_secrets", key="xai-sandbox" + spec, json=body).json()
         with peer.connect(key=made["value"]) as talk:
             assert talk.receive()["session"]["model"] == f"grok-voice-think-fast-{model}"
 
@@ -341,13 +337,11 @@ def check_max_sessions(peer, surface):
 
 
 def check_handshake(peer, surface):
-    with pytest.raises(websocket.WebSocketException), socket_of(
-        peer, surface, "handshake=bad_accept"
-    ):
+    with pytest.raises(websocket.WebSocketException), socket_of(peer, surface, "handshake=bad_accept"):
         pass
     head, _, _ = raw(peer, surface, f"{surface}.handshake=extension", wait_s=0.3)
     assert "Sec-WebSocket-Extensions: x-nobody" in head
-    head, body, ending = raw(peer, surface, f"{surface}.handshake=endless_headers", wait_s=0.05)
+    head, _, _ = raw(peer, surface, f"{surface}.handshake=endless_headers", wait_s=0.05)
     assert head.startswith("HTTP/1.1 101")
 
 
@@ -368,10 +362,9 @@ def check_stop_reading(peer, surface):
     with socket_of(peer, surface, "stop_reading") as talk:
         if surface == "realtime":
             talk.opened()
-        talk.ws.settimeout(0.5)
+        talk.ws.settimeout(0.2)
         with pytest.raises((websocket.WebSocketTimeoutException, OSError)):
-            for _ in range(2_000):
-                talk.ws.send_binary(bytes(60_000))
+            talk.ws.send_binary(bytes(60_000_000))
 
 
 def check_close_before_audio(peer, surface):
@@ -380,7 +373,8 @@ def check_close_before_audio(peer, surface):
     assert not deltas(events, surface)
     assert speech(peer, surface, "close_before_audio")[-1] == 1000
     with socket_of(peer, surface, "close_before_audio=1006") as talk:
-        begin(talk, surface)
+        with contextlib.suppress(ConnectionError):
+            begin(talk, surface)
         broken(talk)
 
 
@@ -407,7 +401,8 @@ def check_drip_frame(peer, surface):
         begin(talk, surface)
         if surface == "realtime":
             talk.until("response.content_part.added")
-        silent_for(talk, 0.6)
+        sizes = [len(talk.ws.sock.recv(100)) for _ in range(3)]
+    assert sizes == [1, 1, 1]
 
 
 def check_drip_ms(peer, surface):
@@ -446,8 +441,8 @@ def check_odd_total(peer, surface):
 def check_bad_json(peer, surface):
     with socket_of(peer, surface, "bad_json=4") as talk:
         begin(talk, surface)
-        frames = []
-        while len(frames) < 40:
+        frames = [b""]
+        while LAST[surface].encode() not in frames[-1]:
             frames.append(talk.ws.recv_data()[1])
     assert [f for f in frames if f in (b"{", b"[1]", b'"x"')] == [b"{", b"[1]", b'"x"']
 
@@ -467,7 +462,7 @@ def check_huge_frame(peer, surface):
 
 def check_bad_frame(peer, surface):
     for kind in ("rsv", "continuation", "length"):
-        with socket_of(peer, surface, f"bad_frame={kind}", timeout=1) as talk:
+        with socket_of(peer, surface, f"bad_frame={kind}", timeout=0.3) as talk:
             begin(talk, surface)
             broken(talk)
     key = key_for(surface, f"{surface}.bad_frame=utf8")
@@ -495,11 +490,9 @@ def check_no_audio_done(peer, surface):
         if surface == "realtime":
             assert "response.output_audio.done" not in kinds(talk.until("response.done"))
         else:
-            while talk.receive()["type"] == "audio.delta":
-                talk.ws.settimeout(0.5)
-                with contextlib.suppress(websocket.WebSocketTimeoutException):
-                    continue
-                break
+            talk.ws.settimeout(0.3)
+            with pytest.raises(websocket.WebSocketTimeoutException):
+                talk.until("audio.done")
 
 
 # Realtime
@@ -636,9 +629,7 @@ def check_bare_indexes(peer, _surface):
 
 
 def check_usage(peer, _surface):
-    top, empty, none = (
-        speech(peer, "realtime", f"usage={where}")[-1] for where in ("top", "empty", "none")
-    )
+    top, empty, none = (speech(peer, "realtime", f"usage={where}")[-1] for where in ("top", "empty", "none"))
     assert top["usage"]["total_tokens"]
     assert "usage" not in top["response"]
     assert empty["response"]["usage"] == {}

@@ -129,9 +129,7 @@ def test_an_unknown_fault_in_a_key_is_refused_with_the_known_ones(peer):
 
 
 def test_the_beta_subprotocol_of_openai_is_refused(peer):
-    status, answer, _ = peer.refused(
-        key="sk-sandbox", subprotocols=["realtime", "openai-beta.realtime-v1"]
-    )
+    status, answer, _ = peer.refused(key="sk-sandbox", subprotocols=["realtime", "openai-beta.realtime-v1"])
 
     assert status == 400
     assert "beta" in answer["error"]["message"]

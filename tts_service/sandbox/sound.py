@@ -66,10 +66,9 @@ def _padded(source: array.array[int], start: int, end: int, step: int) -> array.
 
 
 def _smoothed(source: array.array[int]) -> array.array[int]:
-    return array.array(
-        "h",
-        [(a + 2 * b + c) >> 2 for a, b, c in zip(source, source[1:], source[2:], strict=False)],
-    )
+    edged = array.array("h", [source[0], *source, source[-1]])
+    triples = zip(edged, source, edged[2:], strict=False)
+    return array.array("h", [(a + 2 * b + c) >> 2 for a, b, c in triples])
 
 
 def loudness(pcm: bytes) -> float:

@@ -5,16 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from tts_service.sandbox import catalogue, fields, sound, voices
+from tts_service.sandbox import catalogue, container, fields, sound, voices
 from tts_service.sandbox.pcm_stream import Coding
 from tts_service.sandbox.realtime.config import InvalidError, read_replace
 from tts_service.sandbox.refusals import RefusalError
 from tts_service.sandbox.speech import Manner
-
-try:
-    import lameenc  # type: ignore[import-not-found,import-untyped,unused-ignore]
-except ImportError:
-    lameenc = None
 
 LONGEST_CHARS = 15_000
 LONGEST_SPOKEN_CHARS = 60_000
@@ -136,19 +131,8 @@ def parse_query(query: Mapping[str, str]) -> Ask:
     return Ask("", manner, codec, int(query.get("bit_rate", "128000")), timed, {})
 
 
-def mp3(pcm: bytes, rate_hz: int, bit_rate: int) -> bytes:
-    """A whole MP3. Only after `parse` let the codec through."""
-    encoder = lameenc.Encoder()
-    encoder.set_in_sample_rate(rate_hz)
-    encoder.set_channels(1)
-    encoder.set_bit_rate(bit_rate // 1000)
-    encoder.set_quality(7)
-    encoder.silence()
-    return bytes(encoder.encode(pcm) + encoder.flush())
-
-
 def _check_encoder(codec: str) -> None:
-    if codec == "mp3" and lameenc is None:
+    if codec == "mp3" and not container.HAS_MP3:
         raise RefusalError(
             400,
             "This sandbox cannot encode mp3 here, which is also the default codec. Expected "

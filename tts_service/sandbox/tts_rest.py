@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tts_service.sandbox import door, fields, pcm_stream, sound, tts_request
+from tts_service.sandbox import container, door, fields, pcm_stream, tts_request
 from tts_service.sandbox.pcm_stream import Chunk
 from tts_service.sandbox.provider import Visit
 from tts_service.sandbox.refusals import RefusalError
@@ -45,11 +45,7 @@ async def _chunks(visit: Visit, ask: Ask) -> list[Chunk]:
 
 def _body(ask: Ask, chunks: Sequence[Chunk]) -> bytes:
     data = b"".join(chunk.audio for chunk in chunks)
-    if ask.codec == "wav":
-        return sound.wav(data, ask.manner.rate_hz)
-    if ask.codec == "mp3":
-        return tts_request.mp3(data, ask.manner.rate_hz, ask.bit_rate)
-    return data
+    return container.whole(data, ask.codec, ask.manner.rate_hz, ask.bit_rate)
 
 
 def _timed(visit: Visit, ask: Ask, chunks: Sequence[Chunk], duration_s: float) -> dict[str, Any]:

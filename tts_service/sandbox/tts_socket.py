@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import dataclasses
 import time
@@ -13,7 +12,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tts_service.sandbox import pcm_stream, sockets, speech, tts_request, tts_rest
+from tts_service.sandbox import container, pcm_stream, sockets, speech, tts_request, tts_rest
 from tts_service.sandbox.pcm_stream import Chunk
 from tts_service.sandbox.provider import Visit
 from tts_service.sandbox.realtime.config import InvalidError, read_replace
@@ -177,23 +176,26 @@ class Speaker:
             await self._wire.close(int(self._switches.number("close_after_done", 1000)))
 
     async def _chunks(self, utterance: Utterance) -> AsyncGenerator[Chunk, None]:
-        # mp3 needs the whole utterance; the others are spoken while the text still comes in.
         coding = self._ask.coding()
         if self._switches.on("odd_bytes"):
             coding = dataclasses.replace(coding, odd=True)
         if self._switches.on("drip_ms"):
             coding = dataclasses.replace(coding, delta_s=0.02)
+        ask = self._ask
+        packed = container.Container(ask.codec, ask.manner.rate_hz, ask.bit_rate)
         async for text in utterance.parts():
             stream = pcm_stream.spoken(
                 self._visit.provider.speech, text, self._ask.manner, coding, utterance.replace
             )
             async for chunk in stream:
-                yield chunk
+                yield dataclasses.replace(chunk, audio=packed.add(chunk.audio))
+        rest = packed.finish()
+        if rest:
+            yield Chunk(rest, "", 0.0)
 
     async def _send(self, chunk: Chunk, from_s: float) -> None:
         self._visit.call.audio_ms += round(chunk.duration_s * 1000)
-        delta = base64.b64encode(chunk.audio).decode()
-        event: Json = {"type": "audio.delta", "delta": delta}
+        event: Json = {"type": "audio.delta", "delta": self._wire.base64_of(chunk.audio)}
         if self._ask.timestamps:
             as_objects = self._switches.text("timestamps") == "objects"
             event["audio_timestamps"] = tts_rest.timestamps([chunk], as_objects, from_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import struct
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ from tts_service.sandbox.refusals import RefusalError
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LARGEST_MESSAGE = 16 * 1_048_576
 _DROPPED = 1006
-TEXT, BINARY, CONTINUATION, PING = 0x1, 0x2, 0x0, 0x9
+_CLOSE_TIMEOUT_S = 2
+TEXT, BINARY, CONTINUATION, CLOSE, PING = 0x1, 0x2, 0x0, 0x8, 0x9
 
 
 class OverError(Exception):
@@ -33,9 +35,16 @@ class Wire:
         self._request = request
         self._visit = visit
         self._audio_frames = 0
+        self._closing = False
+        self._left = asyncio.Event()
         offered = [one for one in door.offered_protocols(request) if one.startswith(keys.PROTOCOL_PREFIX)]
         self._ws = web.WebSocketResponse(
-            timeout=2, compress=False, max_msg_size=_LARGEST_MESSAGE, protocols=offered
+            # The closing handshake is ours: aiohttp's close() drops the connection at once when
+            # another task is reading, and the peer's close frame then meets a broken pipe.
+            autoclose=False,
+            compress=False,
+            max_msg_size=_LARGEST_MESSAGE,
+            protocols=offered,
         )
 
     @property
@@ -72,8 +81,14 @@ class Wire:
     async def receive(self) -> str | bytes:
         """The next message. Raises OverError when the peer has left."""
         message = await self._ws.receive()
+        while self._closing and message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            message = await self._ws.receive()
         if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
             return message.data  # type: ignore[no-any-return]
+        self._left.set()
+        if self._closing:
+            # `close` waits for the peer's close frame, and ends the conversation.
+            await asyncio.Event().wait()
         self._visit.call.end(f"by the caller, {self._ws.close_code or _DROPPED}")
         raise OverError
 
@@ -102,6 +117,21 @@ class Wire:
         if switches.on("close_after_audio") and self._audio_frames == 3:
             await self.close(int(switches.number("close_after_audio", 1000)))
 
+    def base64_of(self, audio: bytes) -> object:
+        """The audio as a delta carries it; the first one damaged when a tester asks for it."""
+        good = _b64(audio)
+        kind = self._visit.switches.text("bad_base64")
+        if kind is None or self._audio_frames:
+            return good
+        return {
+            "alphabet": "*" + good[1:],
+            "padding": good[: len(good) // 4 * 4 - 5],
+            "urlsafe": "-_-_" + good[4:],
+            "whitespace": good[:8] + "\n " + good[8:],
+            "number": 12_345,
+            "empty": "",
+        }[kind]
+
     async def send_junk(self) -> None:
         """What the tester wants before the audio: frames that are wrong or nobody asked for."""
         switches = self._visit.switches
@@ -128,26 +158,40 @@ class Wire:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Closes with that code, 1006 by resetting the connection. Always raises OverError."""
         self._visit.call.end(f"by the sandbox, {code}")
+        self._closing = True
         if code == _DROPPED:
             # What was written before must arrive: a reset throws away what is still queued.
             await self._flushed()
             door.abort(self._request)
         else:
-            await self._ws.close(code=code, message=reason.encode())
+            await self._write(frame(CLOSE, struct.pack("!H", code) + reason.encode()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._left.wait(), _CLOSE_TIMEOUT_S)
         raise OverError
 
     async def finish(self) -> None:
-        """Closes quietly if still open."""
-        if not self._ws.closed:
-            await self._ws.close()
+        """Ends the connection: answers the peer's close frame unless it answered ours."""
+        transport = self._request.transport
+        if self._closing and transport is not None:
+            transport.close()
+        elif not self._ws.closed:
+            code = self._ws.close_code
+            await self._ws.close(code=1000 if code in (None, _DROPPED) else code)
+
+    async def _may_send(self) -> None:
+        """After our close frame nothing more may follow (RFC 6455, 5.5.1): waits for the end."""
+        if self._closing:
+            await asyncio.Event().wait()
 
     async def _send_text(self, payload: bytes) -> None:
+        await self._may_send()
         try:
             await self._ws.send_frame(payload, WSMsgType.TEXT)
         except (ConnectionError, RuntimeError) as error:
             raise OverError from error
 
     async def _send_bytes(self, payload: bytes) -> None:
+        await self._may_send()
         try:
             await self._ws.send_bytes(payload)
         except (ConnectionError, RuntimeError) as error:

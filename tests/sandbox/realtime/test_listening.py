@@ -33,9 +33,7 @@ def kinds(events):
 
 def test_speech_on_a_vad_session_starts_stops_commits_and_is_answered(peer):
     with peer.connect(key="xai-sandbox+realtime.hears=when%20are%20you%20open") as talk:
-        talk.opened(
-            turn_detection=VAD, audio={"input": {"transcription": {"model": "grok-transcribe"}}}
-        )
+        talk.opened(turn_detection=VAD, audio={"input": {"transcription": {"model": "grok-transcribe"}}})
         append(talk, silence(300) + tone(600) + silence(400))
         events = talk.until("response.done")
 

@@ -249,15 +249,16 @@ def test_the_sound_is_as_long_as_the_text(peer, audio):
 
 
 def test_force_messages_wait_for_each_other_in_order(peer):
+    texts = ["The first of three.", "The second of three.", "The third of three."]
     with peer.connect() as talk:
         talk.opened()
-        talk.force("The first of two.")
-        talk.force("The second of two.")
-        first, second = talk.until("response.done"), talk.until("response.done")
+        for text in texts:
+            talk.force(text)
+        replies = [talk.until("response.done") for _ in texts]
 
-    assert of(first, "response.output_audio_transcript.done")[0]["transcript"].endswith("first of two.")
-    assert of(second, "response.output_audio_transcript.done")[0]["transcript"].startswith("The sec")
-    assert order(second) == LIFECYCLE
+    said = [of(r, "response.output_audio_transcript.done")[0]["transcript"] for r in replies]
+    assert said == texts
+    assert all(order(reply) == LIFECYCLE for reply in replies)
 
 
 @pytest.mark.parametrize(
@@ -323,9 +324,7 @@ def test_text_only_is_ignored_and_nothing_undocumented_is_sent(peer, audio):
         events = talk.until("response.done")
 
     assert audio(events)
-    assert not {"conversation.item.done", "rate_limits.updated", "response.text.delta"} & set(
-        kinds(events)
-    )
+    assert not {"conversation.item.done", "rate_limits.updated", "response.text.delta"} & set(kinds(events))
 
 
 def test_items_can_be_placed_deleted_and_truncated(peer):
@@ -376,9 +375,7 @@ def test_every_format_carries_the_same_seconds(peer, audio, kind, rate, bytes_pe
     with peer.connect() as talk:
         talk.opened(voice="rex")
         usual = len(audio(talk.say(TEXT))) / 48_000
-        talk.send(
-            {"type": "session.update", "session": {"audio": {"output": {"format": audio_format}}}}
-        )
+        talk.send({"type": "session.update", "session": {"audio": {"output": {"format": audio_format}}}})
         talk.receive()
         here = len(audio(talk.say(TEXT))) / bytes_per_s
 

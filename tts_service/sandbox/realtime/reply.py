@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import dataclasses
 import time
@@ -150,15 +149,12 @@ class Reply:
             await self._wire.send_audio(chunk.audio)
             return
         own = response_id is None
-        delta: object = base64.b64encode(chunk.audio).decode()
-        if own and self._deltas == 0:
-            delta = _spoiled(chunk.audio, self._switches.text("bad_base64"))
         message = event(
             self._name("response.output_audio.delta"),
             response_id=response_id or self._job.response_id,
             item_id=self._job.item_id if own else f"item_of_{response_id}",
             **_INDEXED,
-            delta=delta,
+            delta=self._wire.base64_of(chunk.audio),
         )
         await self._wire.send_audio(message)
         if own and self._deltas == 0 and self._switches.on("duplicate_events"):
@@ -271,17 +267,3 @@ class Reply:
             delta_s,
             self._switches.on("odd_bytes"),
         )
-
-
-def _spoiled(audio: bytes, how: str | None) -> object:
-    """The base64 of a delta, damaged as asked."""
-    good = base64.b64encode(audio).decode()
-    return {
-        None: good,
-        "alphabet": "*" + good[1:],
-        "padding": good.rstrip("=")[: len(good) // 4 * 4 - 5],
-        "urlsafe": "-_-_" + good[4:],
-        "whitespace": good[:8] + "\n " + good[8:],
-        "number": 12_345,
-        "empty": "",
-    }[how]
