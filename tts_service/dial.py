@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import ipaddress
 import os
+import queue
 import socket
 import ssl
 import threading
@@ -50,15 +52,19 @@ class Lifeline:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: list[socket.socket] = []
+        self._held: list[Callable[[], object]] = []
         self.is_cut = False
 
     def hold(self, sock: socket.socket) -> None:
         """From now on `cut()` ends this socket too; at once if the line is cut already."""
+        self.on_cut(functools.partial(_shut, sock))
+
+    def on_cut(self, end: Callable[[], object]) -> None:
+        """`cut()` calls `end`, which must not wait; at once if the line is cut already."""
         with self._lock:
-            self._held.append(sock)
+            self._held.append(end)
             if self.is_cut:
-                _shut(sock)
+                end()
 
     def release(self) -> None:
         """The work is over and its sockets belong to somebody else, such as a connection pool."""
@@ -69,8 +75,8 @@ class Lifeline:
         """Every read and write under way on the held sockets ends now, and so does any later one."""
         with self._lock:
             self.is_cut = True
-            for sock in self._held:
-                _shut(sock)
+            for end in self._held:
+                end()
 
 
 def _shut(sock: socket.socket) -> None:
@@ -105,7 +111,7 @@ class Dialer:
         self, host: str, port: int, *, tls: bool, deadline: Deadline, lifeline: Lifeline
     ) -> socket.socket:
         """A connected socket, held by `lifeline`. Raises DialError."""
-        sock = self._connect(self._addresses(host, port, deadline), deadline, lifeline)
+        sock = self._connect(self._addresses(host, port, deadline, lifeline), deadline, lifeline)
         if not tls:
             return sock
         try:
@@ -125,37 +131,51 @@ class Dialer:
     def close(self) -> None:
         self._resolvers.shutdown(wait=False, cancel_futures=True)
 
-    def _addresses(self, host: str, port: int, deadline: Deadline) -> list[Address]:
+    def _addresses(self, host: str, port: int, deadline: Deadline, lifeline: Lifeline) -> list[Address]:
         with contextlib.suppress(ValueError):
             return [(str(ipaddress.ip_address(host)), port)]
-        looking: Future[list[Address]] = self._resolvers.submit(self._resolve, host, port)
+        looking = self._resolvers.submit(self._resolve, host, port)
+        answer: queue.SimpleQueue[Future[list[Address]] | None] = queue.SimpleQueue()
+        looking.add_done_callback(answer.put)
+        lifeline.on_cut(functools.partial(answer.put, None))
         try:
-            found = looking.result(deadline.remaining_s)
-        except TimeoutError as error:
+            found = answer.get(timeout=deadline.remaining_s)
+        except queue.Empty as error:
             looking.cancel()
             raise DialError(DialFailure.RESOLVER_TIMEOUT) from error
+        if found is None:  # the line was cut
+            looking.cancel()
+            raise DialError(DialFailure.UNREACHABLE)
+        try:
+            return list(dict.fromkeys(found.result()))[:ADDRESSES_TRIED]
         except (OSError, UnicodeError) as error:  # UnicodeError: a label no DNS name can have
             raise DialError(DialFailure.UNREACHABLE) from error
-        return list(dict.fromkeys(found))[:ADDRESSES_TRIED]
 
     def _connect(self, addresses: list[Address], deadline: Deadline, lifeline: Lifeline) -> socket.socket:
         cause: OSError | None = None  # of the last address
-        for left in range(len(addresses), 0, -1):
-            address = addresses[len(addresses) - left]
-            family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            lifeline.hold(sock)
+        for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             try:
                 # An equal share of what remains: a dead first address leaves time for a living second.
-                sock.settimeout(max(deadline.remaining_s / left, 0.001))
-                sock.connect(address)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if lifeline.is_cut:  # a cut that fell before connect() found nothing to shut
-                    raise ConnectionAbortedError
+                return _connected(address, max(deadline.remaining_s / left, 0.001), lifeline)
             except OSError as error:
-                sock.close()
                 cause = error
-            else:
-                return sock
         timed_out = isinstance(cause, TimeoutError)
         raise DialError(DialFailure.CONNECT_TIMEOUT if timed_out else DialFailure.UNREACHABLE) from cause
+
+
+def _connected(address: Address, timeout_s: float, lifeline: Lifeline) -> socket.socket:
+    """Raises OSError: also where no descriptor is left, or this machine has no IPv6."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+    lifeline.hold(sock)
+    try:
+        if lifeline.is_cut:  # there was nothing to shut yet: connect() would wait in vain
+            raise ConnectionAbortedError
+        sock.settimeout(timeout_s)
+        sock.connect(address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if lifeline.is_cut:  # the same, had the cut fallen just before connect()
+            raise ConnectionAbortedError
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -19,6 +19,8 @@ from limits import parse as parse_rate
 
 from tts_service.secret import Secret
 
+SECRET_KEY_CHARS = 16  # at least
+
 
 class SettingsError(Exception):
     """What the operator has to change; one line a problem."""
@@ -101,11 +103,19 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(reading.problems)
     if settings.secret_keys:
         return settings
-    return replace(settings, secret_keys=(instance_key(instance),))
+    try:
+        return replace(settings, secret_keys=(instance_key(instance),))
+    except OSError as error:
+        raise SettingsError(
+            [f"TTS_INSTANCE must be a folder that this user may write to ({error.strerror})."]
+        ) from error
 
 
 def instance_key(instance: Path) -> Secret:
-    """The SECRET_KEY kept in the instance folder, made on the first start; only its owner may read it."""
+    """The SECRET_KEY kept in the instance folder, made on the first start; only its owner may read it.
+
+    Raises SettingsError, OSError.
+    """
     path = instance / "secret_key"
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
@@ -116,7 +126,12 @@ def instance_key(instance: Path) -> Secret:
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()
-    return Secret(path.read_text().strip())
+    text = path.read_text().strip()
+    if len(text) < SECRET_KEY_CHARS:
+        raise SettingsError(
+            ["secret_key in the instance folder is damaged. Delete it, and give the clients their keys anew."]
+        )
+    return Secret(text)
 
 
 class _Reading:
@@ -145,8 +160,10 @@ class _Reading:
                 f"{name} must be set when ENV=production. "
                 'Make one: python -c "import secrets; print(secrets.token_urlsafe(32))"'
             )
-        if required and any(len(value) < 16 for value in values):
-            self.problems.append(f"{name} is too short to protect anything: at least 16 characters.")
+        if required and any(len(value) < SECRET_KEY_CHARS for value in values):
+            self.problems.append(
+                f"{name} is too short to protect anything: at least {SECRET_KEY_CHARS} characters."
+            )
         return tuple(Secret(value) for value in values)
 
     def number(self, name: str, default: float, low: float, high: float) -> float:

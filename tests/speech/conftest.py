@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime
 import hashlib
 import json
 import logging
@@ -15,9 +16,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tts_service.deadline import Deadline
 from tts_service.dial import Dialer
@@ -39,6 +45,7 @@ class Line:
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(PATIENCE_S)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.head = b""  # of the upgrade request
         self.said: list[dict[str, Any]] = []  # text messages of the client
@@ -47,6 +54,7 @@ class Line:
         self.mark = threading.Event()  # for scripts to tell their test how far they are
         self._buffer = b""
         self._tls: ssl.SSLObject | None = None
+        self._is_upgraded = False
 
     # The socket.
 
@@ -129,6 +137,7 @@ class Line:
     def upgrade(self, *headers: str, accept: str | None = None) -> None:
         self.read_head()
         self.send(self.accept_head(*headers, accept=accept))
+        self._is_upgraded = True
 
     # Frames and events.
 
@@ -179,7 +188,7 @@ class Line:
         """The client says nothing in that time."""
         self.sock.settimeout(for_s)
         try:
-            return not self._buffer and not self.sock.recv(1)
+            return not self._buffer and not self.sock.recv(1, socket.MSG_PEEK)
         except TimeoutError:
             return True
         finally:
@@ -208,10 +217,11 @@ class Line:
         self.done(response=response)
 
     def stay(self) -> None:
-        """Read on until the client closes."""
-        with contextlib.suppress(OSError):
-            while True:
-                self.hear()
+        """Read on until the client closes. Raises TimeoutError when it does not, ConnectionError."""
+        while self._is_upgraded:
+            self.hear()
+        while self.sock.recv(65536):
+            pass
 
 
 Script = Callable[[Line], None]
@@ -227,7 +237,7 @@ class Peer:
         self._listener = socket.socket()
         if recv_buffer:  # and small segments, so that the sender's buffer stays small too
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, recv_buffer)
-            self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+            self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 88)
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(64)
         self.port = int(self._listener.getsockname()[1])
@@ -399,3 +409,70 @@ def blackhole() -> Iterator[int]:
             filler.connect_ex(("127.0.0.1", port))
         time.sleep(0.05)
         yield port
+
+
+class Authority:
+    """Certificates made on the spot, and a client that trusts their maker."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        now = datetime.datetime.now(datetime.UTC)
+        self._long_ago, self._yesterday = now - datetime.timedelta(30), now - datetime.timedelta(1)
+        self._tomorrow = now + datetime.timedelta(1)
+        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+        self._certificate = (
+            self._builder(self._name, self._key.public_key(), self._tomorrow)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(usage, critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        self.pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def client(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cadata=self.pem)
+
+    def server(self, host: str, *, expired: bool = False, unsigned: bool = False) -> ssl.SSLContext:
+        """`unsigned`: by its own key and not by the authority's."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+        until = self._yesterday if expired else self._tomorrow
+        builder = self._builder(name, key.public_key(), until).add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False
+        )
+        certificate = builder.sign(key if unsigned else self._key, hashes.SHA256())
+        file = self._folder / f"{host}.pem"
+        file.write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context
+
+    def _builder(
+        self, subject: x509.Name, public: ec.EllipticCurvePublicKey, until: datetime.datetime
+    ) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(self._long_ago)
+            .not_valid_after(until)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
+            )
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        )
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"))

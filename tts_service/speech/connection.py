@@ -148,12 +148,17 @@ class Connection:
 
     def ended_meanwhile(self, deadline: Deadline) -> bool:
         """Has the provider closed while nobody was reading? What else has come is dropped: pings and
-        greetings.
+        greetings. Raises SpeechTimeout, SpeechProtocol, SpeechTooLarge.
         """
+        self._wire.deadline = deadline
         try:
             while (data := self._wire.read_waiting()) is not None:
                 if any(message.opcode is Opcode.CLOSE for message in self._messages(data, deadline)):
                     return True
+        except TimeoutError:  # a flood without end
+            raise SpeechTimeout(stage="ready") from None
+        except WireOverflow:
+            raise SpeechTooLarge(stage="ready") from None
         except OSError:
             return True
         return False
@@ -174,7 +179,9 @@ class Connection:
             raise SpeechProtocol(stage="audio", detail="frame") from None
         for message in messages:
             if message.opcode is Opcode.PING:
-                self._write(bytes(message.payload), Opcode.PONG, deadline.within(self._send_s))
+                # Whoever has gone since still may have sent everything: what is read decides.
+                with contextlib.suppress(SpeechClosed):
+                    self._write(bytes(message.payload), Opcode.PONG, deadline.within(self._send_s))
         return [m for m in messages if m.opcode not in (Opcode.PING, Opcode.PONG)]
 
     def _write(self, payload: bytes, opcode: Opcode, deadline: Deadline) -> None:
@@ -211,7 +218,7 @@ def _mapped() -> Iterator[None]:
     try:
         yield
     except websocket.WebSocketBadStatusException as error:
-        raise _refused(error.status_code) from None
+        raise _refused(error.status_code or 0) from None  # None where no status line came
     except (websocket.WebSocketTimeoutException, TimeoutError, WireOverflow):
         raise SpeechTimeout(stage="handshake") from None
     except (websocket.WebSocketConnectionClosedException, ConnectionError):

@@ -114,7 +114,12 @@ def _dict(value: object) -> dict[str, Any]:
 
 
 def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """None where nothing is said; 0, which no format has, where what is said is no whole number."""
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _session_updated(event: dict[str, Any]) -> SessionUpdated:

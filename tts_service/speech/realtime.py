@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tts_service.deadline import Deadline
 from tts_service.dial import Dialer, Lifeline
@@ -44,7 +44,7 @@ class SpeechLimits:
     max_concurrent: int = 512
     connect_s: float = 10.0  # name, TCP, TLS and upgrade together (faults 3)
     send_s: float = 10.0  # whoever does not take 60 kB of text in this time has stopped reading (3c-29)
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def budget_bytes(self) -> int:
@@ -67,10 +67,12 @@ class RealtimeEngine:
     def begin(self, voice: Voice, key: Secret, tell: Tell) -> Speaking:
         """Opens a connection now, before there is text. Raises SpeechBusy."""
         if not self._slots.acquire(blocking=False):
-            error = SpeechBusy(stage="connect")
-            _report(error, 0, 0.0, [])
-            raise error
-        return Speaking(self, voice, key, tell, self._slots.release)
+            raise _busy()
+        try:
+            return Speaking(self, voice, key, tell, self._slots.release)
+        except RuntimeError as error:  # the machine gives no more threads
+            self._slots.release()
+            raise _busy() from error
 
     def speak(self, voice: Voice, key: Secret, text: str, deadline: Deadline) -> Iterator[Told]:
         """`text` as one piece, for callers that have it whole. The last of what it tells is `Ended`."""
@@ -85,7 +87,9 @@ class RealtimeEngine:
                 if isinstance(event, Ended):
                     return
         except queue.Empty:
-            yield Ended(SpeechTimeout(stage="deadline"))
+            late = SpeechTimeout(stage="deadline")
+            speaking.cancel(late)
+            yield Ended(late)
         finally:
             speaking.cancel()
 
@@ -143,8 +147,12 @@ class Speaking:
         self._texts.put(None)
 
     def cancel(self, reason: SpeechError | None = None) -> None:
-        """End now: the socket is cut and `Ended(reason)` follows at once."""
+        """End now: the socket is cut and `Ended(reason)` follows at once.
+
+        Without a reason and before `say`, nobody waits for this voice any more: no line tells of it.
+        """
         self._cancelled = self._cancelled or reason or SpeechCancelled()
+        self._wanted = self._wanted or reason is not None
         self._lifeline.cut()
         self._texts.put(None)
 
@@ -254,6 +262,12 @@ class Speaking:
     def _new_utterance(self) -> Utterance:
         voice, limits = self._voice, self._engine.limits
         return Utterance(voice.id, voice.speed, voice.pronunciations, limits.max_speech_s, limits.patience)
+
+
+def _busy() -> SpeechBusy:
+    error = SpeechBusy(stage="connect")
+    _report(error, 0, 0.0, [])
+    return error
 
 
 def _report(error: SpeechError | None, took_s: float, audio_s: float, notes: list[str]) -> None:

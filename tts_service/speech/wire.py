@@ -32,23 +32,30 @@ class Wire:
         ahead = self._rest()
         if ahead:
             return ahead
+        if self.deadline.expired:  # else a flood, of which there is always more to read, would stretch it
+            raise TimeoutError
         self._sock.settimeout(self.gettimeout())
+        return self._received()
+
+    def read_waiting(self) -> bytes | None:
+        """What has come already, without waiting: None if nothing, b"" at the end. Raises as `read` does."""
+        ahead = self._rest()
+        if ahead:
+            return ahead
+        if self.deadline.expired:
+            raise TimeoutError
+        self._sock.settimeout(0.0)
+        try:
+            return self._received()
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+
+    def _received(self) -> bytes:
         data = self._sock.recv(READ_BYTES)
         self.budget_bytes -= len(data)
         if self.budget_bytes < 0:
             raise WireOverflow
         return data
-
-    def read_waiting(self) -> bytes | None:
-        """What has come already, without waiting: None if nothing, b"" at the end."""
-        ahead = self._rest()
-        if ahead:
-            return ahead
-        self._sock.settimeout(0.0)
-        try:
-            return self._sock.recv(READ_BYTES)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return None
 
     def _rest(self) -> bytes:
         rest = self._ahead[self._at :]
