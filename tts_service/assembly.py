@@ -10,18 +10,26 @@ from tts_service.chat.turn import Budgets, Composer
 from tts_service.clients.spending import Spending
 from tts_service.dial import Dialer
 from tts_service.settings import Settings
-from tts_service.speech.realtime import RealtimeEngine, SpeechLimits
+from tts_service.speech.cache import SpeechCache
+from tts_service.speech.engine import Engine, SpeechLimits
+from tts_service.speech.realtime import RealtimeDialect
+from tts_service.speech.tts import TtsDialect
 
 
-def realtime_engine(settings: Settings, dialer: Dialer) -> RealtimeEngine:
+def open_engines(settings: Settings, dialer: Dialer) -> dict[str, Engine]:
+    """By the name in a client's `speech_engine`. They share a cache, and each is the other's second."""
     limits = SpeechLimits(settings.max_speech_s, settings.max_concurrent_speech)
-    return RealtimeEngine(dialer, settings.xai_base_url, settings.xai_voice_model, limits)
+    cache = SpeechCache()
+    realtime = Engine(dialer, RealtimeDialect(settings.xai_base_url, settings.xai_voice_model), limits, cache)
+    tts = Engine(dialer, TtsDialect(settings.xai_base_url), limits, cache)
+    realtime.second, tts.second = tts, realtime
+    return {"realtime": realtime, "tts": tts}
 
 
 def open_composer(settings: Settings, dialer: Dialer, spending: Spending) -> Composer:
     return Composer(
         model=ChatModel(dialer),
-        engine=realtime_engine(settings, dialer),
+        engines=open_engines(settings, dialer),
         providers=_providers(settings),
         histories=Histories(),
         spending=spending,

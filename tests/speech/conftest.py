@@ -29,7 +29,10 @@ from tts_service.deadline import Deadline
 from tts_service.dial import Dialer
 from tts_service.errors import SpeechError
 from tts_service.secret import Secret
-from tts_service.speech.realtime import RealtimeEngine, Speaking, SpeechLimits
+from tts_service.speech.engine import Engine, SpeechLimits
+from tts_service.speech.pacing import Pacing
+from tts_service.speech.realtime import RealtimeDialect
+from tts_service.speech.speaking import Speaking, begin
 from tts_service.speech.utterance import Patience
 from tts_service.speech.voice import Ended, Piece, Told, Voice
 
@@ -331,6 +334,11 @@ class Talk:
         return b"".join(piece.pcm.data for piece in self.pieces)
 
 
+def each_by_itself() -> Pacing:
+    """Every sentence is a piece of its own."""
+    return Pacing(first_chars=1, piece_chars=1, most_chars=0)
+
+
 class Bench:
     """Engines that speak to a peer; all of them keep the canary key."""
 
@@ -346,21 +354,21 @@ class Bench:
         host: str = "127.0.0.1",
         scheme: str = "http",
         **dialing: Any,
-    ) -> RealtimeEngine:
+    ) -> Engine:
         self._dialers.append(Dialer(**dialing))
         base_url = f"{scheme}://{host}:{port}/v1"
-        return RealtimeEngine(self._dialers[-1], base_url, "voice-model", limits or SpeechLimits())
+        return Engine(self._dialers[-1], RealtimeDialect(base_url, "voice-model"), limits or SpeechLimits())
 
     @staticmethod
-    def begin(engine: RealtimeEngine, voice: Voice | None = None) -> Talk:
+    def begin(engine: Engine, voice: Voice | None = None) -> Talk:
         told: queue.SimpleQueue[tuple[float, Told]] = queue.SimpleQueue()
 
         def tell(event: Told) -> None:
             told.put((time.monotonic(), event))
 
-        return Talk(engine.begin(voice or Voice("ara"), Secret(CANARY), tell), told)
+        return Talk(begin(engine, voice or Voice("ara"), Secret(CANARY), tell, each_by_itself()), told)
 
-    def speak(self, engine: RealtimeEngine, *texts: str, within_s: float = 15.0) -> Talk:
+    def speak(self, engine: Engine, *texts: str, within_s: float = 15.0) -> Talk:
         talk = self.begin(engine)
         deadline = Deadline.after(within_s)
         for text in texts or ("Hello there.",):

@@ -19,6 +19,7 @@ from tts_service.speech.events import (
     ResponseCreated,
     ResponseDone,
     SessionUpdated,
+    TranscriptDelta,
     force_message,
     parse,
     session_update,
@@ -86,7 +87,11 @@ EVENTS = [
     ({"type": "response.cancelled", "response_id": "r1"}, ResponseDone("r1", "cancelled")),
     ({"type": "response.cancelled", "response": {"id": "r1"}}, ResponseDone("r1", "cancelled")),
     ({"type": "ping", "timestamp": 1}, None),
-    ({"type": "response.output_audio_transcript.delta", "delta": "Hi"}, None),
+    (
+        {"type": "response.output_audio_transcript.delta", "response_id": "r1", "delta": "Hi"},
+        TranscriptDelta("r1", "Hi"),
+    ),
+    ({"type": "response.audio_transcript.delta", "delta": 7}, TranscriptDelta(None, "")),
     ({"type": "response.function_call_arguments.done"}, None),
     ({"type": ""}, None),
 ]

@@ -16,7 +16,8 @@ import pytest
 from tts_service.deadline import Deadline
 from tts_service.errors import SpeechBusy, SpeechCancelled, SpeechError, SpeechTimeout
 from tts_service.secret import Secret
-from tts_service.speech.realtime import SpeechLimits
+from tts_service.speech.engine import SpeechLimits
+from tts_service.speech.speaking import probe, speak
 from tts_service.speech.utterance import Patience
 from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Voice
 
@@ -445,7 +446,7 @@ def test_a_machine_without_threads_is_busy_and_keeps_its_place_free(
 
 def test_speak_gives_a_whole_text_as_one_piece(serve: Any, bench: Any) -> None:
     engine = bench.engine(serve(answering(SOUND)).port)
-    told = list(engine.speak(Voice("ara"), Secret(CANARY), "Hello.", Deadline.after(10)))
+    told = list(speak(engine, Voice("ara"), Secret(CANARY), "Hello.", Deadline.after(10)))
     assert [type(event) for event in told] == [Opened, FirstSound, Piece, Ended]
     assert told[-1] == Ended(None)
 
@@ -453,7 +454,7 @@ def test_speak_gives_a_whole_text_as_one_piece(serve: Any, bench: Any) -> None:
 def test_speak_ends_at_its_deadline_and_its_line_says_so(serve: Any, bench: Any, journal: Any) -> None:
     peer = serve(thinking)
     engine = bench.engine(peer.port)
-    *_, last = engine.speak(Voice("ara"), Secret(CANARY), "Hello.", Deadline.after(0.3))
+    *_, last = speak(engine, Voice("ara"), Secret(CANARY), "Hello.", Deadline.after(0.3))
     assert isinstance(last.error, SpeechTimeout)
     assert peer.line().ended.wait(2)
     assert [entry["code"] for entry in journal()] == ["speech_timeout"]
@@ -461,7 +462,7 @@ def test_speak_ends_at_its_deadline_and_its_line_says_so(serve: Any, bench: Any,
 
 def test_probe_opens_a_session_and_says_nothing(serve: Any, bench: Any, journal: Any) -> None:
     peer = serve(ready)
-    assert bench.engine(peer.port).probe(Voice("ara"), Secret(CANARY), Deadline.after(5)) >= 0
+    assert probe(bench.engine(peer.port), Voice("ara"), Secret(CANARY), Deadline.after(5)) >= 0
     assert peer.line().ended.wait(2)
     assert [message["type"] for message in peer.line().said] == ["session.update"]
     assert journal() == []
@@ -470,7 +471,7 @@ def test_probe_opens_a_session_and_says_nothing(serve: Any, bench: Any, journal:
 def test_probe_raises_what_kept_the_session_from_opening(serve: Any, bench: Any) -> None:
     engine = bench.engine(serve(refusing("401 No")).port)
     with pytest.raises(SpeechError, match="speech_auth"):
-        engine.probe(Voice("ara"), Secret(CANARY), Deadline.after(5))
+        probe(engine, Voice("ara"), Secret(CANARY), Deadline.after(5))
 
 
 def test_the_line_of_a_reply_holds_figures_and_words_of_ours_alone(

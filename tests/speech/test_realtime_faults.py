@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tts_service.speech.realtime import SpeechLimits
+from tts_service.speech.engine import SpeechLimits
 
 Line = Any  # tests/speech/conftest.py
 Script = Callable[[Line], None]

@@ -15,14 +15,16 @@ from hypothesis import strategies as st
 
 from tts_service.errors import SpeechError
 from tts_service.speech.audio import Pcm
+from tts_service.speech.realtime import RealtimeUtterance
 from tts_service.speech.utterance import ASKED_RATE_HZ, MAX_DELTA_CHARS, Patience, State, Utterance
+from tts_service.speech.voice import Voice
 
 DIALOGUES = sorted((Path(__file__).parents[2] / "samples" / "dialogues").glob("*.jsonl"))
 SOUND = bytes(range(256)) * 4
 
 
 def utterance(max_speech_s: float = 120.0) -> Utterance:
-    return Utterance("ara", 1.0, {}, max_speech_s)
+    return RealtimeUtterance(Voice("ara"), max_speech_s, Patience())
 
 
 def hear(spoken: Utterance, kind: str, **members: Any) -> None:
@@ -58,12 +60,13 @@ def kinded(event: dict[str, Any]) -> dict[str, Any]:
 
 def replay(lines: list[dict[str, Any]], voice: str) -> Iterator[Pcm]:
     """The sound of each text; what the utterance says must be what the dialogue's client says."""
-    spoken = Utterance(voice, 1.0, {}, 120.0)
+    spoken = RealtimeUtterance(Voice(voice), 120.0, Patience())
     for line in lines:
         if "client" in line:
             said = line["client"]
             texts = [part["text"] for part in said.get("item", {}).get("content", [])]
-            assert json.loads(spoken.say(*texts) if texts else spoken.opening()) == said
+            (message,) = spoken.say(*texts) if texts else spoken.opening()
+            assert json.loads(message) == said
         elif "server" in line:
             spoken.hear(json.dumps(line["server"]).encode())
         elif "lapse" in line:
@@ -169,7 +172,7 @@ def test_events_of_a_piece_already_spoken_do_not_end_the_next() -> None:
 
 
 def test_each_state_has_its_own_patience() -> None:
-    spoken = Utterance("ara", 1.0, {}, 120.0, Patience(first_audio_s=3, idle_s=2, settle_s=1))
+    spoken = RealtimeUtterance(Voice("ara"), 120.0, Patience(first_audio_s=3, idle_s=2, settle_s=1))
     waits = [spoken.patience_s]
     hear(spoken, "session.updated", session={})
     spoken.say("Hello.")

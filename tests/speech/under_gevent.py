@@ -22,7 +22,9 @@ from tts_service.deadline import Deadline
 from tts_service.dial import Address, Dialer
 from tts_service.errors import SpeechCancelled
 from tts_service.secret import Secret
-from tts_service.speech.realtime import RealtimeEngine, SpeechLimits
+from tts_service.speech.engine import Engine, SpeechLimits
+from tts_service.speech.realtime import RealtimeDialect
+from tts_service.speech.speaking import begin, speak
 from tts_service.speech.utterance import Patience
 from tts_service.speech.voice import Ended, Piece, Told, Voice
 
@@ -58,16 +60,15 @@ def open_sockets() -> int:
 
 def play(row: dict[str, Any], dialer: Dialer) -> dict[str, Any]:
     base_url = f"{row.get('scheme', 'http')}://{row.get('host', 'voice.test')}:{row['port']}/v1"
-    engine = RealtimeEngine(
-        dialer, base_url, "voice-model", HURRIED if row.get("hurried") else SpeechLimits()
-    )
+    limits = HURRIED if row.get("hurried") else SpeechLimits()
+    engine = Engine(dialer, RealtimeDialect(base_url, "voice-model"), limits)
     began = time.monotonic()
     heard: list[Told] = []
     if row.get("whole"):
-        heard = list(engine.speak(VOICE, KEY, "Hello.", Deadline.after(row["whole"])))
+        heard = list(speak(engine, VOICE, KEY, "Hello.", Deadline.after(row["whole"])))
     else:
         told: queue.SimpleQueue[Told] = queue.SimpleQueue()
-        speaking = engine.begin(VOICE, KEY, told.put)
+        speaking = begin(engine, VOICE, KEY, told.put)
         speaking.say("Hello.", Deadline.after(15))
         speaking.finish()
         if "cancel_s" in row:

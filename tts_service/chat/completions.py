@@ -237,7 +237,6 @@ def _is_quota(words: str) -> bool:
     return any(mark in words for mark in _QUOTA_MARKS)
 
 
-
 RETRY_AFTER_DEFAULT_S = 5
 RETRY_AFTER_MOST_S = 60
 

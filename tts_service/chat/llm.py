@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
-import time
+import threading
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -131,6 +132,20 @@ class _DialedAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
+    def close(self) -> None:
+        # super() only forgets the pools: their idle sockets would wait for the garbage collector.
+        pools = self.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 - no Mapping: it has no __iter__
+            pools[key].close()
+        super().close()
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: a redirect would carry the key to another host. Asked even when redirects are off, and
+        then the whole body is read, however long it is.
+        """
+
 
 class ChatModel:
     """One for the process; keeps connections alive between turns, to each host its own."""
@@ -138,7 +153,9 @@ class ChatModel:
     def __init__(self, dialer: Dialer) -> None:
         self._dialer = dialer
         self._retries = RetryBudget()
-        self._session = requests.Session()
+        # Its warnings quote addresses and whatever a server put where its headers should be.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        self._session = _Session()
         self._session.trust_env = False  # no proxy, netrc or CA bundle slips in from the environment
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # faults L8, the same here
         adapter = _DialedAdapter(pool_connections=64, pool_maxsize=512)
@@ -154,7 +171,7 @@ class ChatModel:
         call = _Call(self._dialer, deadline, lifeline)
         token = _call.set(call)
         try:
-            response = self._answer(route, request_body(route.model, conversation, route.dialect), deadline)
+            response = self._answer(route, request_body(route.model, conversation, route.dialect), call)
             with contextlib.closing(response), _mapped():
                 yield from _words(response, call)
         finally:
@@ -164,16 +181,17 @@ class ChatModel:
     def close(self) -> None:
         self._session.close()
 
-    def _answer(self, route: ModelRoute, body: bytes, deadline: Deadline) -> requests.Response:
+    def _answer(self, route: ModelRoute, body: bytes, call: _Call) -> requests.Response:
         self._retries.attempted()
         try:
-            return self._post(route, body, deadline)
+            return self._post(route, body, call.deadline)
         except UpstreamError as error:
             wait_s = _pause_before_retry(error)
-            if wait_s is None or deadline.remaining_s - wait_s < WORTH_S or not self._retries.take():
+            if wait_s is None or call.deadline.remaining_s - wait_s < WORTH_S or call.lifeline.is_cut:
                 raise
-        time.sleep(wait_s)
-        return self._post(route, body, deadline)
+            if not self._retries.take() or _cut_within(wait_s, call.lifeline):
+                raise
+        return self._post(route, body, call.deadline)
 
     def _post(self, route: ModelRoute, body: bytes, deadline: Deadline) -> requests.Response:
         headers = {
@@ -191,7 +209,7 @@ class ChatModel:
                 headers=headers,
                 stream=True,
                 timeout=max(deadline.remaining_s, 0.001),
-                allow_redirects=False,  # a redirect would carry the key to another host
+                allow_redirects=False,
             )
             if response.status_code == 200:
                 return response
@@ -210,6 +228,13 @@ def _pause_before_retry(error: UpstreamError) -> float | None:
     return None
 
 
+def _cut_within(seconds: float, lifeline: Lifeline) -> bool:
+    """Waits that long, or until the turn is over: a pause must not outlive its turn."""
+    cut = threading.Event()
+    lifeline.on_cut(cut.set)
+    return cut.wait(seconds)
+
+
 def _words(response: requests.Response, call: _Call) -> Iterator[str]:
     text = ReplyText()
     for part in _parts(response, call):
@@ -217,7 +242,7 @@ def _words(response: requests.Response, call: _Call) -> Iterator[str]:
         if kept:
             yield kept
         if text.is_full:
-            return
+            break
     if not text.text.strip():
         raise UpstreamBadResponse("The language model's reply has no text.")
 
@@ -226,22 +251,18 @@ def _parts(response: requests.Response, call: _Call) -> Iterator[str]:
     """Streamed or in one piece: the first byte tells, for servers get the Content-Type wrong."""
     chunks = _chunks(response)
     head = b""
-    for chunk in chunks:
-        head += chunk
-        if head.lstrip():
-            break
-    if head.lstrip().startswith(b"{"):
+    while not head and (chunk := next(chunks, b"")):
+        head = chunk.lstrip()
+    if head.startswith(b"{"):
         yield completion_text(_whole(head, chunks))
         return
-    reader, size = StreamReader(), len(head)
+    reader = StreamReader()
     yield from reader.feed(head)
     while not reader.is_done and (chunk := next(chunks, b"")):
-        size += len(chunk)
-        if size > MAX_STREAM_BYTES:
-            raise UpstreamTooLarge
         yield from reader.feed(chunk)
     yield from reader.close()
-    if call.sock is not None and reader.is_done:
+    # Where the body has ended already, the connection is in the pool and may be serving another turn.
+    if call.sock is not None and reader.is_done and not response.raw.closed:
         call.sock.settimeout(AFTER_DONE_S)
         with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
             next(chunks, b"")
@@ -258,7 +279,13 @@ def _whole(head: bytes, chunks: Iterator[bytes]) -> bytes:
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
     """What has come, never more than READ_BYTES at once even where the server compressed it."""
+    if (response.raw.length_remaining or 0) > MAX_STREAM_BYTES:  # announced
+        raise UpstreamTooLarge
+    size = 0
     while chunk := response.raw.read1(READ_BYTES, decode_content=True):
+        size += len(chunk)
+        if size > MAX_STREAM_BYTES:
+            raise UpstreamTooLarge
         yield chunk
 
 

@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from tts_service.chat.completions import Said
@@ -39,7 +39,8 @@ from tts_service.errors import (
     UpstreamTimeout,
 )
 from tts_service.speech.audio import Pcm
-from tts_service.speech.realtime import GRACE_S, RealtimeEngine, Speaking
+from tts_service.speech.engine import Engine
+from tts_service.speech.speaking import GRACE_S, Speaking, begin
 from tts_service.speech.voice import Ended, FirstSound, Piece, Told, Voice
 
 log = logging.getLogger(__name__)
@@ -84,14 +85,14 @@ class Composer:
         self,
         *,
         model: ChatModel,
-        engine: RealtimeEngine,
+        engines: Mapping[str, Engine],
         providers: Providers,
         histories: Histories,
         spending: Spending,
         prices: Prices,
         budgets: Budgets,
     ) -> None:
-        self.model, self.engine, self.providers = model, engine, providers
+        self.model, self.engines, self.providers = model, engines, providers
         self.histories, self.spending = histories, spending
         self.prices, self.budgets = prices, budgets
         self._lock = threading.Lock()
@@ -131,6 +132,8 @@ class Composer:
     def close(self) -> None:
         self.hush()
         self.model.close()
+        for engine in self.engines.values():
+            engine.close()
 
 
 class _Turn:
@@ -189,9 +192,12 @@ class _Turn:
             if self._composer.is_draining:
                 raise SpeechCancelled(stage="drain")
             key = self._composer.providers.speech_key_for(client)
-            self._speaking = self._composer.engine.begin(voice, key, self._told.put)
+            engine = self._composer.engines[client.speech_engine]
+            self._speaking = begin(engine, voice, key, self._told.put)
         except SpeechError as error:
             self._voice_error = error
+        if self._composer.is_draining:  # since just now: hush() found nothing to stop yet
+            self.hush()
 
     def _think(self, route: ModelRoute) -> Iterator[Event]:
         self._conversation = self._prompt()
@@ -199,6 +205,8 @@ class _Turn:
         run = contextvars.copy_context().run
         threading.Thread(target=run, args=(self._ask, route, deadline), name="think", daemon=True).start()
         while True:
+            if deadline.expired:  # nor does a word every now and then keep it waiting
+                self._thinking.cut()
             told = self._next(deadline.remaining_s + GRACE_S)
             if told is None:
                 raise UpstreamTimeout

@@ -13,6 +13,7 @@ from tts_service.deadline import Deadline
 from tts_service.dial import Dialer
 from tts_service.errors import ServiceError
 from tts_service.settings import Settings
+from tts_service.speech.speaking import probe
 from tts_service.speech.voice import Voice
 
 TIMEOUT_S = 10.0
@@ -85,8 +86,8 @@ def _xai_voice(now: Settings) -> str:
         raise _Wrong("not tried, there is no key.")
     dialer = Dialer()
     try:
-        engine = assembly.realtime_engine(now, dialer)
-        took_ms = engine.probe(Voice("ara"), now.xai_api_key, Deadline.after(TIMEOUT_S))
+        engine = assembly.open_engines(now, dialer)["realtime"]
+        took_ms = probe(engine, Voice("ara"), now.xai_api_key, Deadline.after(TIMEOUT_S))
     finally:
         dialer.close()
     return f"a session opened in {took_ms} ms"

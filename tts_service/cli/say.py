@@ -14,6 +14,7 @@ from tts_service.deadline import Deadline
 from tts_service.dial import Dialer
 from tts_service.errors import InvalidRequest, SpeechAuth, SpeechError
 from tts_service.speech.audio import Pcm, wav
+from tts_service.speech.speaking import speak
 from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Told, Voice
 
 
@@ -22,12 +23,22 @@ from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Told, Voi
 @click.option("--voice", default="ara", show_default=True, help="ara, rex, sal, eve, leo, or another id.")
 @click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.7, 1.5))
 @click.option(
+    "--language", default="auto", show_default=True, help="Such as de or pt-BR; the tts engine heeds it."
+)
+@click.option(
+    "--engine",
+    default="realtime",
+    show_default=True,
+    type=click.Choice(["realtime", "tts"]),
+    help="tts is cheaper; realtime is the agent that speaks in live conversation.",
+)
+@click.option(
     "--out",
     default="test_output.wav",
     show_default=True,
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
 )
-def say(text: str, voice: str, speed: float, out: Path) -> None:
+def say(text: str, voice: str, speed: float, language: str, engine: str, out: Path) -> None:
     """Speak TEXT into a WAV file and print where the time went. TEXT may be - for standard input."""
     words = (sys.stdin.read() if text == "-" else text).strip()
     if not words:
@@ -38,18 +49,17 @@ def say(text: str, voice: str, speed: float, out: Path) -> None:
             "XAI_API_KEY is not set. With no account, start `tts-service sandbox` and set\n"
             "XAI_BASE_URL=http://127.0.0.1:9009/v1 XAI_API_KEY=xai-sandbox"
         )
+    manner, deadline = Voice(voice.lower(), speed, language), Deadline.after(now.speech_deadline_s)
     dialer = Dialer()
+    engines = assembly.open_engines(now, dialer)
     try:
-        engine = assembly.realtime_engine(now, dialer)
-        sound = _spoken(engine.speak(Voice(voice.lower(), speed), now.xai_api_key, words, _deadline(now)))
+        sound = _spoken(speak(engines[engine], manner, now.xai_api_key, words, deadline))
     finally:
+        for each in engines.values():
+            each.close()
         dialer.close()
     out.write_bytes(wav(sound))
     click.echo(f"{out}: {sound.duration_s:.2f} s of {voice.lower()}, {sound.rate_hz} Hz, 16-bit mono")
-
-
-def _deadline(now: settings.Settings) -> Deadline:
-    return Deadline.after(now.speech_deadline_s)
 
 
 def _spoken(told: Iterator[Told]) -> Pcm:

@@ -35,7 +35,7 @@ _HEADER = struct.Struct("<4sI")
 _MAGIC = b"TTS1"
 
 
-def key(
+def cache_key(
     *,
     engine: str,
     model: str,

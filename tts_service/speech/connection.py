@@ -7,6 +7,7 @@ websocket-client does the handshake and the writing; the socket beneath is a `Wi
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
@@ -95,6 +96,7 @@ class Connection:
     def __init__(self, ws: websocket.WebSocket, wire: Wire, send_s: float) -> None:
         self._ws, self._wire, self._send_s = ws, wire, send_s
         self._reader = FrameReader()
+        self.opened_at = time.monotonic()
 
     @classmethod
     def open(
@@ -146,22 +148,27 @@ class Connection:
             return [_LOST]
         return self._messages(data, deadline)
 
-    def ended_meanwhile(self, deadline: Deadline) -> bool:
-        """Has the provider closed while nobody was reading? What else has come is dropped: pings and
-        greetings. Raises SpeechTimeout, SpeechProtocol, SpeechTooLarge.
-        """
+    def meanwhile(self, deadline: Deadline) -> list[Message]:
+        """What has come while nobody was reading, without waiting. Raises as `receive` does."""
         self._wire.deadline = deadline
+        messages: list[Message] = []
         try:
             while (data := self._wire.read_waiting()) is not None:
-                if any(message.opcode is Opcode.CLOSE for message in self._messages(data, deadline)):
-                    return True
+                messages += self._messages(data, deadline)
+                if not data:
+                    break
         except TimeoutError:  # a flood without end
             raise SpeechTimeout(stage="ready") from None
         except WireOverflow:
             raise SpeechTooLarge(stage="ready") from None
         except OSError:
-            return True
-        return False
+            messages.append(_LOST)
+        return messages
+
+    def serve(self, lifeline: Lifeline, budget_bytes: int) -> None:
+        """Another reply takes this connection over, with a byte budget of its own."""
+        lifeline.hold(self._wire.sock)
+        self._wire.budget_bytes = budget_bytes
 
     def close(self) -> None:
         with contextlib.suppress(SpeechError):

@@ -69,6 +69,12 @@ class AudioDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class TranscriptDelta:
+    response_id: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class AudioDone:
     response_id: str | None
 
@@ -88,7 +94,7 @@ class Fault:
     kind: str
 
 
-Heard = SessionUpdated | ResponseCreated | AudioDelta | AudioDone | ResponseDone | Fault
+Heard = SessionUpdated | ResponseCreated | AudioDelta | TranscriptDelta | AudioDone | ResponseDone | Fault
 
 FAULT_KINDS = ("rate_limit", "quota", "policy", "session", "item", "internal", "other")
 
@@ -136,6 +142,10 @@ def _audio_delta(event: dict[str, Any]) -> AudioDelta:
     return AudioDelta(_text(event.get("response_id")), _text(event.get("event_id")), event.get("delta"))
 
 
+def _transcript_delta(event: dict[str, Any]) -> TranscriptDelta:
+    return TranscriptDelta(_text(event.get("response_id")), _text(event.get("delta")) or "")
+
+
 def _audio_done(event: dict[str, Any]) -> AudioDone:
     return AudioDone(_text(event.get("response_id")))
 
@@ -177,6 +187,8 @@ _READERS: dict[str, Callable[[dict[str, Any]], Heard]] = {
     "response.created": _response_created,
     "response.output_audio.delta": _audio_delta,
     "response.audio.delta": _audio_delta,
+    "response.output_audio_transcript.delta": _transcript_delta,
+    "response.audio_transcript.delta": _transcript_delta,
     "response.output_audio.done": _audio_done,
     "response.audio.done": _audio_done,
     "response.done": _response_done,

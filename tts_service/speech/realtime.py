@@ -1,287 +1,157 @@
-"""Speaks one reply through the provider's realtime agent, over a connection of its own (protocols 1).
+"""The realtime agent's dialect: `session.update`, then one `force_message` for each piece (protocols 1).
+Pure.
 
-The connection is opened while the language model still thinks, on a thread of its own, and then waits for
-text, so that opening it adds nothing to the turn. What is said is `Utterance`'s business; here are the clock,
-the second attempt and the report.
+One response is in flight at a time, because a force_message carries nothing by which its response could be
+told from another's: order is all there is.
 """
 
 from __future__ import annotations
 
-import contextvars
-import logging
-import queue
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-
-from tts_service.deadline import Deadline
-from tts_service.dial import Dialer, Lifeline
-from tts_service.errors import (
-    SpeechBusy,
-    SpeechCancelled,
-    SpeechClosed,
-    SpeechError,
-    SpeechTimeout,
-    SpeechUnavailable,
+from tts_service.errors import SpeechBadFormat, SpeechEmpty, SpeechError, SpeechUpstreamError
+from tts_service.speech.connection import Endpoint
+from tts_service.speech.events import (
+    AudioDelta,
+    AudioDone,
+    Fault,
+    Malformed,
+    ResponseCreated,
+    ResponseDone,
+    SessionUpdated,
+    TranscriptDelta,
+    force_message,
+    parse,
+    session_update,
 )
-from tts_service.retry import WORTH_S, RetryBudget, pause_s
-from tts_service.secret import Secret
-from tts_service.speech.connection import Connection, Endpoint
-from tts_service.speech.frames import Message, Opcode, close_code
-from tts_service.speech.utterance import Patience, State, Utterance
-from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Tell, Told, Voice
+from tts_service.speech.utterance import ASKED_RATE_HZ, Patience, State, Utterance
+from tts_service.speech.voice import Voice
 
-log = logging.getLogger(__name__)
-
-# After a deadline, for the conversation's own clock to end it, before its owner cuts the socket (faults 4).
-GRACE_S = 0.25
+# What protocols 1.3 lists; a rate outside it would play at the wrong speed.
+KNOWN_RATES_HZ = frozenset((8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000))
 
 
-@dataclass(frozen=True)
-class SpeechLimits:
-    max_speech_s: float = 120.0
-    max_concurrent: int = 512
-    connect_s: float = 10.0  # name, TCP, TLS and upgrade together (faults 3)
-    send_s: float = 10.0  # whoever does not take 60 kB of text in this time has stopped reading (3c-29)
-    patience: Patience = field(default_factory=Patience)
+class RealtimeDialect:
+    """`<base_url>/realtime`. A session keeps what was said in it, so each reply has one of its own."""
 
-    @property
-    def budget_bytes(self) -> int:
-        """What one conversation may send us: all its sound at the highest rate, in base64, with its
-        envelopes.
-        """
-        return int(self.max_speech_s * 48_000 * 2 * 4 / 3 * 1.5) + 4 * 1024 * 1024
+    name = "realtime"
+    is_reusable = False
+
+    def __init__(self, base_url: str, model: str) -> None:
+        self.model = model
+        self._endpoint = Endpoint.at(base_url, "/realtime", {"model": model})
+
+    def endpoint(self, voice: Voice) -> Endpoint:
+        return self._endpoint
+
+    def utterance(self, voice: Voice, max_speech_s: float, patience: Patience) -> Utterance:
+        return RealtimeUtterance(voice, max_speech_s, patience)
+
+    def explained(self, error: SpeechError) -> SpeechError:
+        return error
 
 
-class RealtimeEngine:
-    """Speaks through `<base_url>/realtime`. One for the process."""
+class RealtimeUtterance(Utterance):
+    def __init__(self, voice: Voice, max_speech_s: float, patience: Patience) -> None:
+        super().__init__(max_speech_s, patience)
+        self._voice = voice
+        self._response: str | None = None
+        self._over: set[str] = set()  # responses of earlier pieces; what still comes of them is dropped
+        self._sound: dict[str | None, list[bytes]] = {}  # by response, until it is known which is ours
+        self._heard_events: set[str] = set()
 
-    def __init__(self, dialer: Dialer, base_url: str, model: str, limits: SpeechLimits) -> None:
-        self.dialer = dialer
-        self.endpoint = Endpoint.at(base_url, "/realtime", {"model": model})
-        self.limits = limits
-        self.retries = RetryBudget()
-        self._slots = threading.BoundedSemaphore(limits.max_concurrent)
+    def opening(self) -> list[bytes]:
+        voice = self._voice
+        return [session_update(voice.id, ASKED_RATE_HZ, voice.speed, voice.pronunciations)]
 
-    def begin(self, voice: Voice, key: Secret, tell: Tell) -> Speaking:
-        """Opens a connection now, before there is text. Raises SpeechBusy."""
-        if not self._slots.acquire(blocking=False):
-            raise _busy()
+    def _ask(self, text: str) -> list[bytes]:
+        self._response = None
+        self._sound, self._heard_events = {}, set()
+        return [force_message(text)]
+
+    def _piece(self) -> bytes:
+        if self._response is not None:
+            self._over.add(self._response)
+        return b"".join(self._sound.pop(self._response, []))
+
+    def hear(self, payload: bytes | bytearray) -> None:
         try:
-            return Speaking(self, voice, key, tell, self._slots.release)
-        except RuntimeError as error:  # the machine gives no more threads
-            self._slots.release()
-            raise _busy() from error
+            event = parse(payload)
+        except Malformed:
+            self._malformed(payload)
+            return
+        match event:
+            case AudioDelta():
+                self._audio(event)
+            case TranscriptDelta(response_id, text):
+                if self._is_ours(response_id):
+                    self.transcript += text
+            case SessionUpdated():
+                self._updated(event)
+            case ResponseCreated():
+                self._created(event)
+            case AudioDone():
+                self._audio_done(event)
+            case ResponseDone():
+                self._done(event)
+            case Fault(kind):
+                self._failed(kind)
 
-    def speak(self, voice: Voice, key: Secret, text: str, deadline: Deadline) -> Iterator[Told]:
-        """`text` as one piece, for callers that have it whole. The last of what it tells is `Ended`."""
-        told: queue.SimpleQueue[Told] = queue.SimpleQueue()
-        speaking = self.begin(voice, key, told.put)
-        speaking.say(text, deadline)
-        speaking.finish()
-        try:
-            while True:
-                event = told.get(timeout=deadline.remaining_s + GRACE_S)
-                yield event
-                if isinstance(event, Ended):
-                    return
-        except queue.Empty:
-            late = SpeechTimeout(stage="deadline")
-            speaking.cancel(late)
-            yield Ended(late)
-        finally:
-            speaking.cancel()
+    def _updated(self, event: SessionUpdated) -> None:
+        if event.codec not in (None, "audio/pcm", "pcm16", "pcm") or event.channels not in (None, 1):
+            raise SpeechBadFormat(stage=self.stage)
+        if event.rate_hz is not None:
+            if event.rate_hz not in KNOWN_RATES_HZ:
+                raise SpeechBadFormat(stage=self.stage)
+            if self.state is State.OPENING:  # a rate that changed later would spoil the sound already held
+                self.rate_hz = event.rate_hz
+        if self.state is State.OPENING:
+            self._move(State.READY)
 
-    def probe(self, voice: Voice, key: Secret, deadline: Deadline) -> int:
-        """Milliseconds to open a session, which is closed again: says nothing, buys nothing. Raises
-        SpeechError.
-        """
-        told: queue.SimpleQueue[Told] = queue.SimpleQueue()
-        speaking = self.begin(voice, key, told.put)
-        try:
-            event = told.get(timeout=deadline.remaining_s)
-        except queue.Empty:
-            raise SpeechTimeout(stage="connect") from None
-        finally:
-            speaking.cancel()
-        if isinstance(event, Opened):
-            return event.took_ms
-        raise (event.error if isinstance(event, Ended) else None) or SpeechUnavailable()
+    def _created(self, event: ResponseCreated) -> None:
+        if self.state in (State.WAITING, State.SPEAKING) and event.response_id not in self._over:
+            self._claim(event.response_id)
 
+    def _claim(self, response_id: str | None) -> None:
+        """This response is ours: the first one announced, or one that ends without having been announced."""
+        if response_id is None and len(self._sound) == 1:
+            response_id = next(iter(self._sound))
+        if self._response is not None or response_id is None:
+            return
+        self._response = response_id
+        # Of the sound that came before, only this response's is ours, and what names no response.
+        ours = self._sound.get(None, []) + self._sound.get(response_id, [])
+        self._sound, self._held_bytes = {response_id: ours}, sum(map(len, ours))
 
-class Speaking:
-    """One reply on its way: `say` its pieces, then `finish`. `cancel` at any time, from any thread.
+    def _is_ours(self, response_id: str | None) -> bool:
+        if self.state not in (State.WAITING, State.SPEAKING, State.SETTLING) or response_id in self._over:
+            return False
+        return self._response is None or response_id is None or response_id == self._response
 
-    `tell` is called on the conversation's own thread; the last call is always `Ended`, after the socket is
-    closed.
-    """
+    def _audio(self, event: AudioDelta) -> None:
+        if self.state is State.SETTLING or not self._is_ours(event.response_id):
+            return
+        if event.event_id is not None:
+            if event.event_id in self._heard_events:  # sent twice (faults 3c-26)
+                return
+            self._heard_events.add(event.event_id)
+        sound = self._decoded(event.delta)
+        if not sound:
+            return
+        key = event.response_id if self._response is None else self._response
+        self._sound.setdefault(key, []).append(sound)
+        self._hold(sound)
 
-    def __init__(
-        self, engine: RealtimeEngine, voice: Voice, key: Secret, tell: Tell, release: Callable[[], None]
-    ) -> None:
-        self._engine, self._voice, self._key = engine, voice, key
-        self._tell, self._release = tell, release
-        self._texts: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._deadline: Deadline | None = None
-        self._lifeline = Lifeline()
-        self._cancelled: SpeechError | None = None
-        self._connection: Connection | None = None
-        self._utterance = self._new_utterance()
-        self._wanted = False  # text has been given
-        self._said = 0  # pieces sent to the provider
-        self._sounded = False
-        self._audio_s = 0.0
-        # A copied context: log lines of this thread carry the request's id.
-        run = contextvars.copy_context().run
-        threading.Thread(target=run, args=(self._run,), name="speech", daemon=True).start()
+    def _audio_done(self, event: AudioDone) -> None:
+        if self.state is not State.SPEAKING or not self._is_ours(event.response_id):
+            return
+        self._claim(event.response_id)
+        self._move(State.SETTLING)
 
-    def say(self, text: str, deadline: Deadline) -> None:
-        """Speak `text` after what was said before. The first call's deadline holds for the whole reply."""
-        self._deadline = self._deadline or deadline
-        self._wanted = True
-        self._texts.put(text)
-
-    def finish(self) -> None:
-        """There is no more text."""
-        self._texts.put(None)
-
-    def cancel(self, reason: SpeechError | None = None) -> None:
-        """End now: the socket is cut and `Ended(reason)` follows at once.
-
-        Without a reason and before `say`, nobody waits for this voice any more: no line tells of it.
-        """
-        self._cancelled = self._cancelled or reason or SpeechCancelled()
-        self._wanted = self._wanted or reason is not None
-        self._lifeline.cut()
-        self._texts.put(None)
-
-    def _run(self) -> None:
-        began = time.monotonic()
-        error: SpeechError | None = None
-        try:
-            self._converse()
-        except SpeechError as raised:
-            error = raised
-        except Exception:  # a bug of ours must not cost the text: the turn waits for Ended
-            log.exception("[X.AI TTS] event=bug")
-            error = SpeechUnavailable()
-        finally:
-            if self._connection:
-                self._connection.close()
-            self._release()
-        if self._cancelled and self._wanted:
-            error = self._cancelled
-        if self._wanted or (error and not self._cancelled):
-            _report(error, time.monotonic() - began, self._audio_s, self._utterance.notes)
-        self._tell(Ended(error))
-
-    def _converse(self) -> None:
-        connection = self._open()
-        text = self._texts.get()
-        if text is not None and connection.ended_meanwhile(self._limit()):
-            connection = self._open_again(SpeechClosed(stage="ready"))
-        while text is not None:
-            self._tell(self._speak(connection, text))
-            text = self._texts.get()
-
-    def _speak(self, connection: Connection, text: str) -> Piece:
-        seq, self._said = self._said, self._said + 1
-        connection.send(self._utterance.say(text), self._limit())
-        self._listen(connection, State.SPOKEN)
-        pcm = self._utterance.take()
-        self._audio_s += pcm.duration_s
-        return Piece(seq, text, pcm)
-
-    def _open(self) -> Connection:
-        self._engine.retries.attempted()
-        opening = Deadline.after(self._engine.limits.connect_s)
-        try:
-            return self._connect(opening)
-        except (SpeechUnavailable, SpeechClosed) as error:
-            if opening.remaining_s < WORTH_S:
-                raise
-            return self._open_again(error)
-
-    def _open_again(self, error: SpeechError) -> Connection:
-        """The one second attempt, made only while nothing was said: nothing is bought twice."""
-        if self._cancelled or not self._engine.retries.take():
-            raise error
-        if self._connection:
-            self._connection.close()
-        time.sleep(pause_s())
-        return self._connect(Deadline.after(self._engine.limits.connect_s))
-
-    def _connect(self, deadline: Deadline) -> Connection:
-        began = time.monotonic()
-        engine = self._engine
-        self._utterance = self._new_utterance()
-        connection = self._connection = Connection.open(
-            engine.dialer,
-            engine.endpoint,
-            self._key,
-            deadline=self._limit().within(deadline.remaining_s),
-            lifeline=self._lifeline,
-            budget_bytes=engine.limits.budget_bytes,
-            send_s=engine.limits.send_s,
-        )
-        connection.send(self._utterance.opening(), self._limit())
-        self._listen(connection, State.READY)
-        self._tell(Opened(int((time.monotonic() - began) * 1000)))
-        return connection
-
-    def _listen(self, connection: Connection, until: State) -> None:
-        utterance = self._utterance
-        progress, limit = -1, self._limit()
-        while utterance.state is not until:
-            if utterance.progress != progress:  # only progress restarts a wait; a ping does not (faults 3c-9)
-                progress, limit = utterance.progress, self._limit().within(utterance.patience_s)
-            try:
-                messages = connection.receive(limit)
-            except TimeoutError:
-                if utterance.lapsed():
-                    return
-                raise SpeechTimeout(stage=utterance.stage) from None
-            for message in messages:
-                self._hear(message)
-            if utterance.has_sound and not self._sounded:
-                self._sounded = True
-                self._tell(FirstSound())
-
-    def _hear(self, message: Message) -> None:
-        if message.opcode is Opcode.TEXT:
-            self._utterance.hear(message.payload)
-        elif message.opcode is Opcode.BINARY:
-            self._utterance.hear_binary()
-        else:
-            self._utterance.closed(close_code(message.payload))
-
-    def _limit(self) -> Deadline:
-        return self._deadline or Deadline.after(self._engine.limits.patience.first_audio_s)
-
-    def _new_utterance(self) -> Utterance:
-        voice, limits = self._voice, self._engine.limits
-        return Utterance(voice.id, voice.speed, voice.pronunciations, limits.max_speech_s, limits.patience)
-
-
-def _busy() -> SpeechBusy:
-    error = SpeechBusy(stage="connect")
-    _report(error, 0, 0.0, [])
-    return error
-
-
-def _report(error: SpeechError | None, took_s: float, audio_s: float, notes: list[str]) -> None:
-    """The one line of a reply's speech; only figures and words of our own lists (faults 3, invariants)."""
-    log.log(
-        logging.WARNING if error else logging.INFO,
-        "[X.AI TTS] event=%s code=%s stage=%s ms=%d close=%s http=%s audio_ms=%d detail=%s notes=%s",
-        "fail" if error else "ok",
-        error.code if error else "-",
-        (error and error.stage) or "-",
-        took_s * 1000,
-        (error and error.close_code) or "-",
-        (error and error.http_status) or "-",
-        audio_s * 1000,
-        (error and error.detail) or "-",
-        ",".join(notes) or "-",
-    )
+    def _done(self, event: ResponseDone) -> None:
+        if not self._is_ours(event.response_id):
+            return
+        self._claim(event.response_id)
+        if event.status not in (None, "completed"):
+            raise SpeechUpstreamError(stage=self.stage, detail=self._fault or "response_status")
+        if not self._sound.get(self._response):
+            raise SpeechEmpty(stage=self.stage)
+        self._move(State.SPOKEN)

@@ -17,6 +17,7 @@ class Voice:
     speed: float = 1.0
     language: str = "auto"
     pronunciations: Mapping[str, str] = field(default_factory=dict)
+    retries_drift: bool = False  # have a piece spoken by the other engine when its transcript differs
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,12 @@ class FirstSound:
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece of text, spoken whole. `seq` counts from 0."""
+    """One piece of text, spoken whole. `seq` counts from 0; `cached`: it was not bought for this reply."""
 
     seq: int
     text: str
     pcm: Pcm
+    cached: bool = False
 
 
 @dataclass(frozen=True)

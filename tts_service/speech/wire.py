@@ -22,7 +22,7 @@ class Wire:
     """`deadline` may be moved between steps. The budget counts every byte received, handshake included."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline, budget_bytes: int) -> None:
-        self._sock = sock
+        self.sock = sock
         self.deadline = deadline
         self.budget_bytes = budget_bytes
         self._ahead, self._at = b"", 0
@@ -34,7 +34,7 @@ class Wire:
             return ahead
         if self.deadline.expired:  # else a flood, of which there is always more to read, would stretch it
             raise TimeoutError
-        self._sock.settimeout(self.gettimeout())
+        self.sock.settimeout(self.gettimeout())
         return self._received()
 
     def read_waiting(self) -> bytes | None:
@@ -44,14 +44,14 @@ class Wire:
             return ahead
         if self.deadline.expired:
             raise TimeoutError
-        self._sock.settimeout(0.0)
+        self.sock.settimeout(0.0)
         try:
             return self._received()
         except (BlockingIOError, ssl.SSLWantReadError):
             return None
 
     def _received(self) -> bytes:
-        data = self._sock.recv(READ_BYTES)
+        data = self.sock.recv(READ_BYTES)
         self.budget_bytes -= len(data)
         if self.budget_bytes < 0:
             raise WireOverflow
@@ -73,8 +73,8 @@ class Wire:
         return data
 
     def send(self, data: bytes) -> int:
-        self._sock.settimeout(self.gettimeout())
-        self._sock.sendall(data)
+        self.sock.settimeout(self.gettimeout())
+        self.sock.sendall(data)
         return len(data)
 
     def gettimeout(self) -> float:
@@ -84,7 +84,7 @@ class Wire:
         """Nothing: the deadline decides."""
 
     def fileno(self) -> int:
-        return self._sock.fileno()
+        return self.sock.fileno()
 
     def close(self) -> None:
-        self._sock.close()
+        self.sock.close()
