@@ -171,8 +171,8 @@ def _connected(address: Address, timeout_s: float, lifeline: Lifeline) -> socket
         if lifeline.is_cut:  # there was nothing to shut yet: connect() would wait in vain
             raise ConnectionAbortedError
         sock.settimeout(timeout_s)
-        sock.connect(address)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.connect(address)
         if lifeline.is_cut:  # the same, had the cut fallen just before connect()
             raise ConnectionAbortedError
     except OSError:

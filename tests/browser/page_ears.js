@@ -39,3 +39,11 @@ window.loudness = () => {
   window.meter?.getFloatTimeDomainData(samples);
   return Math.max(0, ...samples);
 };
+
+// When each sound was told to start, and how long it is: the silence that unlocks a phone is told no time.
+window.starts = [];
+const start = AudioBufferSourceNode.prototype.start;
+AudioBufferSourceNode.prototype.start = function (when, ...rest) {
+  if (when !== undefined) starts.push({ at: when, duration: this.buffer.duration });
+  return start.call(this, when, ...rest);
+};

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import itertools
 import json
 import time
 from typing import Any
@@ -87,7 +88,12 @@ def test_a_request_streams_and_caps_the_reply_by_the_name_this_provider_knows(di
 SENTENCE = "Schöne Grüße, 你好, 👩‍👩‍👧 and good-bye."
 STREAMS: dict[str, tuple[bytes, str]] = {
     "role chunk, words, usage, [DONE]": (
-        chunk({"role": "assistant", "content": ""}) + content("Hello ") + content("you.") + STOP + USAGE + DONE,
+        chunk({"role": "assistant", "content": ""})
+        + content("Hello ")
+        + content("you.")
+        + STOP
+        + USAGE
+        + DONE,
         "Hello you.",
     ),
     "end_turn in place of stop": (content("Hello.") + chunk(finish="end_turn") + DONE, "Hello."),
@@ -116,7 +122,11 @@ STREAMS: dict[str, tuple[bytes, str]] = {
     "CRLF line ends": ((content("Hello.") + STOP + DONE).replace(b"\n", b"\r\n"), "Hello."),
     "no space after data:": ((content("Hello.") + STOP + DONE).replace(b"data: ", b"data:"), "Hello."),
     "comments, events, ids, retries": (
-        b": keep-alive\n\nevent: message\nid: 4\nretry: 10\n" + content("Hello.") + b": ping\n\n" + STOP + DONE,
+        b": keep-alive\n\nevent: message\nid: 4\nretry: 10\n"
+        + content("Hello.")
+        + b": ping\n\n"
+        + STOP
+        + DONE,
         "Hello.",
     ),
     "error: null in every chunk": (
@@ -162,7 +172,7 @@ LONG = b": hello\r\n\r\n" + b"".join(content(part) for part in SENTENCE.split(" 
 def test_where_packets_are_cut_changes_no_word(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(LONG)]
     reader = StreamReader()
-    parts = [part for a, b in zip(edges, edges[1:], strict=False) for part in reader.feed(LONG[a:b])]
+    parts = [part for a, b in itertools.pairwise(edges) for part in reader.feed(LONG[a:b])]
 
     assert "".join([*parts, *reader.close()]) == SENTENCE.replace(" ", "")
     assert reader.is_done
@@ -285,7 +295,16 @@ def test_what_no_page_can_show_is_dropped_from_a_reply_and_the_rest_kept(delta: 
 
 @pytest.mark.parametrize(
     "grapheme",
-    ["e\u0301", "👩‍👩‍👧", "👍🏽", "❤\ufe0f", "🇫🇷", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "कि", "x"],
+    [
+        "e\u0301",
+        "👩‍👩‍👧",
+        "👍🏽",
+        "❤\ufe0f",
+        "🇫🇷",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "कि",
+        "x",
+    ],
     ids=["accent", "family", "skin tone", "variation", "flag", "England", "Devanagari", "letter"],
 )
 @pytest.mark.parametrize("lead", range(4))
@@ -390,7 +409,11 @@ REFUSALS: dict[str, tuple[int, bytes, type[UpstreamError]]] = {
     "xAI, no permission": (403, flat("permission-denied", "The team is blocked."), UpstreamAuth),
     "xAI, unknown model": (404, flat("not-found", "The model grok-3-fast does not exist."), UpstreamConfig),
     "xAI, bad field": (400, flat("invalid-argument", "temperature must be at most 2."), UpstreamRejected),
-    "xAI, bad type": (422, flat("invalid-argument", "Failed to deserialize the JSON body."), UpstreamRejected),
+    "xAI, bad type": (
+        422,
+        flat("invalid-argument", "Failed to deserialize the JSON body."),
+        UpstreamRejected,
+    ),
     "xAI, media type": (415, flat("invalid-argument", "Expected application/json."), UpstreamRejected),
     "xAI, method": (405, b"", UpstreamRejected),
     "xAI, too fast": (429, flat("resource-exhausted", TOO_FAST), UpstreamRateLimited),

@@ -1,5 +1,6 @@
 /*
- * tts-service widget: a chat panel whose replies are spoken. One file, no dependencies, shipped as it is.
+ * tts-service widget: a chat panel whose replies are spoken. One file, no dependencies, shipped as it is:
+ * 49 kB, 16.5 kB gzipped, and a test holds it to that.
  *
  *   <script async src="https://HOST/widget.js" data-client="CLIENT_ID"></script>
  *
@@ -16,7 +17,7 @@
  * Events; each is also a CustomEvent "tts-widget:NAME" that bubbles to `document`
  *   ready          {}
  *   message        {role: "visitor" | "assistant", text}
- *   audio-start    {source: "service" | "browser"}, with duration_s when the service speaks
+ *   audio-start    {source: "service" | "browser"}, with duration_s where the whole reply has come
  *   audio-end      {source, completed}
  *   audio-blocked  {}   the browser wants a tap first; the reply shows "Tap to hear"
  *   fallback       {reason}   the browser's own voice takes over
@@ -25,6 +26,10 @@
  * Looks: --tts-accent, --tts-on-accent, --tts-font; tts-widget::part(launcher | panel | message).
  * A strict CSP needs script-src and connect-src for HOST, no more.
  * Kept in the browser: the conversation's id (this tab) and whether the voice is muted. Never the text.
+ *
+ * A reply is asked for as text/event-stream, and is written and spoken while it comes; a service that answers
+ * with JSON serves as well. When the panel is first opened, the client's own greeting is asked for, and spoken
+ * if it has a voice; a panel in the page (data-mount) shows it at once, and speaks it only by its Play button.
  */
 (() => {
   "use strict";
@@ -57,12 +62,16 @@
     copy: "Copy",
     copied: "Copied",
     stopped: "Stopped before the answer came.",
+    stoppedHere: "Stopped here",
+    broke_off: "The answer broke off here. Please try again.",
     timeout: "The answer took too long. Please try again.",
     offline: "You seem to be offline. Your message is kept: try again when you are back.",
     unreachable: "The chat cannot be reached at the moment. Please try again.",
     bad_answer: "The chat sent an answer that cannot be read. Please try again.",
   };
-  const REPLY_TIMEOUT_MS = 60_000;
+  const SILENCE_MS = 60_000; // the service's own budgets add up to 55 s
+  const HUSHED_MS = 1_500; // a model that writes is seldom silent for so long
+  const GREETING_MS = 3_000; // then the built-in greeting stands in
   const PIECE_CHARS = 190; // Chrome's network voices fall silent after about 15 s of one utterance
   const ICONS = {
     chat: "M4 4h16a1 1 0 0 1 1 1v11a1 1 0 0 1-1 1H9l-5 4v-4a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1Z",
@@ -77,7 +86,7 @@
 
   const script = document.currentScript ?? document.querySelector("script[data-client][src*='widget.js']");
   const options = script.dataset;
-  const chatUrl = new URL("api/chat", script.src).href;
+  const origin = (path) => new URL(path, script.src).href;
   const strings = { ...STRINGS, ...parsedStrings(options.strings) };
 
   function parsedStrings(json) {
@@ -88,6 +97,8 @@
       return {};
     }
   }
+
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
   // ---- Elements. Every text becomes a text node: this file has no innerHTML. ----
 
@@ -197,6 +208,19 @@
     return el("a", { href: url.href, target: "_blank", rel, title: url.href }, label);
   }
 
+  const OPEN_LINK = /!?\[[^\]]*(?:\]?$|\]\([^)]*$)/;
+  const OPEN_MARK = /(?<!\w)[*_]{1,3}(?=\S|$)|`|^\s*(?:[-+•#~=>]+|\d{1,9}[.)]?)\s*$/;
+
+  /** What can be shown of a text that is still being written: a mark waits until it has found its end. */
+  function settled(text) {
+    const from = Math.max(text.lastIndexOf("\n") + 1, text.length - 300); // further back, it was no mark
+    const line = text.slice(from).replace(OPEN_LINK, "");
+    let closed = 0;
+    for (const match of line.matchAll(INLINE)) closed = match.index + match[0].length;
+    const open = line.slice(closed).search(OPEN_MARK);
+    return text.slice(0, from) + (open < 0 ? line : line.slice(0, closed + open));
+  }
+
   // ---- Words for the browser's own voice. ----
 
   /** What a voice should say of a rendered reply: no code blocks, no addresses, no marks, no emoji. */
@@ -254,16 +278,46 @@
   }
 
   /** Some browsers load their voices late and say so. */
-  function loadedVoices(synth) {
-    return new Promise((resolve) => {
-      const answer = () => resolve(synth.getVoices());
-      if (synth.getVoices().length) return answer();
-      synth.addEventListener?.("voiceschanged", answer, { once: true });
-      setTimeout(answer, 1000);
-    });
+  async function loadedVoices(synth) {
+    const loaded = new Promise((resolve) => synth.addEventListener?.("voiceschanged", resolve, { once: true }));
+    if (!synth.getVoices().length) await Promise.race([loaded, pause(1000)]);
+    return synth.getVoices();
   }
 
   // ---- The voice: one at a time. play() and say() give "ended", "stopped", "blocked" or "failed". ----
+
+  /** The spoken pieces of one reply, by number; they may come late, out of order, or not at all. */
+  class Sound {
+    #pieces = new Map();
+    #isWhole = false; // no more can come
+    #wake = [];
+
+    add(bytes, number = this.#pieces.size) {
+      if (!this.#pieces.has(number)) this.#pieces.set(number, bytes);
+      for (const wake of this.#wake.splice(0)) wake();
+    }
+
+    end() {
+      this.#isWhole = true;
+      for (const wake of this.#wake.splice(0)) wake();
+    }
+
+    get isEmpty() {
+      return !this.#pieces.size;
+    }
+
+    /** The piece `number`; a later one when it is known never to come; null at the end. */
+    async next(number) {
+      while (!this.#isWhole && !this.#pieces.has(number)) await new Promise((wake) => this.#wake.push(wake));
+      const found = Math.min(...[...this.#pieces.keys()].filter((known) => known >= number));
+      return this.#pieces.has(found) ? { number: found, bytes: this.#pieces.get(found) } : null;
+    }
+
+    /** Settles when no more can come. */
+    whole() {
+      return this.next(Infinity);
+    }
+  }
 
   const voice = (() => {
     let context = null; // one for the page's life: iOS allows sound per context, once it was started in a tap
@@ -292,37 +346,59 @@
     const onIos = () => "audioSession" in navigator && navigator.maxTouchPoints > 1;
     const stop = () => current?.abort();
 
+    /** Silences who speaks. The signal is for the next speaker's play() and say(). */
     function begin() {
       stop();
       current = new AbortController();
       return current.signal;
     }
 
-    async function play(bytes, started) {
-      const signal = begin();
+    async function play(sound, signal, started) {
       unlock();
       if (!context) return "failed";
-      const buffer = await context.decodeAudioData(bytes.slice(0)).catch(() => null);
-      if (signal.aborted) return "stopped";
-      if (!buffer) return "failed";
-      // A locked context never settles resume(), so it gets a moment, and then the state is the answer.
-      const moment = new Promise((resolve) => setTimeout(resolve, 300));
-      await Promise.race([context.resume().catch(() => {}), moment]);
-      if (signal.aborted) return "stopped";
-      if (context.state !== "running") return "blocked";
-      const source = context.createBufferSource();
-      source.buffer = buffer;
-      source.connect(context.destination);
-      return new Promise((resolve) => {
-        source.onended = () => resolve(signal.aborted ? "stopped" : "ended");
-        signal.addEventListener("abort", () => source.stop());
-        source.start();
-        started(buffer.duration);
+      const over = new AbortController();
+      const sources = [];
+      const halted = new Promise((halt) => {
+        signal.addEventListener("abort", () => halt("stopped"), { signal: over.signal });
+        const listen = () => context.state === "running" || halt("blocked"); // a telephone call on iOS
+        context.addEventListener("statechange", listen, { signal: over.signal });
       });
+      try {
+        return await Promise.race([halted, schedule(sound, sources, over.signal, started)]);
+      } finally {
+        over.abort();
+        for (const source of sources) source.stop();
+      }
     }
 
-    async function say(text, started) {
-      const signal = begin();
+    /** Each piece starts on the sample where the one before it ends, or at once when it came too late. */
+    async function schedule(sound, sources, over, started) {
+      let free = 0; // when all that is scheduled will have sounded, on the context's clock
+      for (let piece, number = 0; (piece = await sound.next(number)); number = piece.number + 1) {
+        const buffer = await context.decodeAudioData(piece.bytes.slice(0)).catch(() => null);
+        if (!buffer) continue; // its neighbours are still worth hearing
+        if (!sources.length && !(await isRunning())) return "blocked";
+        if (over.aborted) return "stopped";
+        const source = context.createBufferSource();
+        source.buffer = buffer;
+        source.connect(context.destination);
+        source.ended = new Promise((resolve) => (source.onended = resolve));
+        free = Math.max(free, context.currentTime);
+        source.start(free);
+        free += buffer.duration;
+        if (sources.push(source) === 1) started();
+      }
+      await sources.at(-1)?.ended;
+      return sources.length ? "ended" : "failed";
+    }
+
+    /** A locked context never settles resume(), so it gets a moment, and then the state is the answer. */
+    async function isRunning() {
+      await Promise.race([context.resume().catch(() => {}), pause(300)]);
+      return context.state === "running";
+    }
+
+    async function say(text, signal, started) {
       const synth = window.speechSynthesis;
       if (!synth) return "failed";
       synth.cancel(); // a queue stuck by somebody else's utterance would swallow ours
@@ -373,17 +449,20 @@
       context = null;
     }
 
-    return { unlock, play, say, stop, onIos, close };
+    return { unlock, begin, play, say, stop, onIos, close };
   })();
 
-  /** The sound's bytes, or null when the address is anything but our own kind of data URL. */
-  function soundBytes(address) {
+  /** Null for an address that is anything but our own kind of data URL. */
+  function dataUrlBytes(address) {
     const header = /^data:audio\/(?:wav|mpeg);base64,/.exec(address);
-    if (!header) return null;
+    return header && base64Bytes(address.slice(header[0].length));
+  }
+
+  function base64Bytes(text) {
     try {
-      return Uint8Array.from(atob(address.slice(header[0].length)), (char) => char.charCodeAt(0)).buffer;
+      return Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer;
     } catch {
-      return null; // broken base64: the browser's voice reads the reply, and the fallback event says why
+      return null; // broken: the browser's voice reads the reply, and the fallback event says why
     }
   }
 
@@ -419,29 +498,74 @@
   const conversation = remembered("sessionStorage", `tts-widget:${options.client}:conversation`);
   const muted = remembered("localStorage", "tts-widget:muted");
 
-  async function ask(message, signal) {
-    const question = { client_id: options.client, message };
-    if (conversation.get()) question.conversation_id = conversation.get();
-    const response = await fetch(chatUrl, {
+  function post(path, body, signal, accept = "application/json") {
+    return fetch(origin(path), {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(question),
+      headers: { "Content-Type": "application/json", Accept: accept },
+      body: JSON.stringify({ client_id: options.client, ...body }),
       credentials: "omit",
       signal,
-    }).catch(() => null);
+    });
+  }
+
+  /** The whole reply in the end. Until then, tells `heard.text(delta)` and `heard.audio({seq, wav})`. */
+  async function ask(message, signal, heard) {
+    const question = conversation.get() ? { message, conversation_id: conversation.get() } : { message };
+    const response = await post("api/chat", question, signal, "text/event-stream, application/json;q=0.9")
+      .catch(() => null);
     if (signal.aborted) throw new Problem(signal.reason);
     if (!response) throw unreachable();
-    const body = await response.json().catch(() => null);
+    const streams = response.ok && /^text\/event-stream/i.test(response.headers.get("Content-Type"));
+    const reply = await (streams ? lastOf(response, heard) : response.json()).catch((problem) => {
+      if (problem instanceof Problem && !signal.aborted) throw problem;
+      return null; // no JSON
+    });
     if (signal.aborted) throw new Problem(signal.reason);
-    if (!response.ok || typeof body?.text !== "string") throw refusal(response, body?.error);
-    if (body.conversation_id) conversation.set(body.conversation_id);
-    return body;
+    if (!response.ok || typeof reply?.text !== "string") throw refusal(response, reply?.error);
+    if (reply.conversation_id) conversation.set(reply.conversation_id);
+    return reply;
+  }
+
+  /** Passes a stream's events on, and gives the data of its `done`. Throws a Problem for its `error`. */
+  async function lastOf(response, heard) {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    const read = () => reader.read().catch(() => ({ done: true })); // a cut line is an end without `done`
+    let rest = "";
+    for (let part; !(part = await read()).done; ) {
+      rest += part.value;
+      if (!part.value.includes("\n")) continue; // in the middle of a long sound
+      const events = rest.split(/\r?\n\r?\n/);
+      rest = events.pop();
+      for (const { name, data } of events.map(parsedEvent)) {
+        if (name === "done" || name === "error") reader.cancel().catch(() => {}); // whoever keeps the line open
+        if (name === "done") return data;
+        if (name === "error") throw refusal(response, data?.error);
+        heard[name]?.(data);
+      }
+    }
+    throw new Problem(navigator.onLine ? "broke_off" : "offline");
+  }
+
+  function parsedEvent(block) {
+    const event = {};
+    for (const line of block.split(/\r?\n/)) {
+      const colon = line.indexOf(":");
+      event[line.slice(0, colon)] = line.slice(colon + 1).trim();
+    }
+    return { name: event.event, data: event.data && JSON.parse(event.data) };
+  }
+
+  /** The client's own greeting, in the shape of a reply. Null when it has none, or cannot be had. */
+  async function askGreeting() {
+    const response = await post("api/greeting", {}, AbortSignal.timeout(SILENCE_MS)).catch(() => null);
+    const greeting = response?.ok ? await response.json().catch(() => null) : null;
+    return greeting?.text && typeof greeting.text === "string" ? greeting : null;
   }
 
   function unreachable() {
     // A refused origin looks the same as a dead network from here, so the page's developer gets a hint.
     console.warn(
-      `[tts-widget] No answer from ${chatUrl}. If the service is up, is ${location.origin} ` +
+      `[tts-widget] No answer from ${origin("api/chat")}. If the service is up, is ${location.origin} ` +
         "among the client's allowed_origins?",
     );
     return new Problem(navigator.onLine ? "unreachable" : "offline");
@@ -493,13 +617,15 @@
       border-block-end: 1px solid var(--line); }
     h2 { flex: 1; margin: 0; font-size: 16px; font-weight: 600; color: var(--ink); overflow-wrap: anywhere; }
     .log { flex: 1; overflow-y: auto; overscroll-behavior: contain; padding: 16px; min-height: 96px;
-      display: flex; flex-direction: column; gap: 12px; outline-offset: -2px; position: relative; }
+      display: flex; flex-direction: column; gap: 12px; outline-offset: -2px; position: relative;
+      overflow-anchor: none; }
     .message, .problem { max-width: 92%; align-self: start; overflow-wrap: anywhere; }
     .body, .problem { padding: 8px 12px; border-radius: 4px 14px 14px 14px; background: var(--raised);
       border: 1px solid transparent; }
     .visitor { align-self: end; }
     .visitor .body { border-radius: 14px 14px 4px 14px; background: var(--accent); color: var(--on-accent);
       white-space: pre-wrap; }
+    .body:empty, .tools:empty { display: none; }
     .body > * { margin: 0 0 8px; } .body > :last-child { margin: 0; }
     .body :is(ul, ol) { padding-inline-start: 22px; }
     a { color: var(--accent); }
@@ -545,7 +671,8 @@
   });
   const status = el("div", { class: "status", role: "status" });
   const input = el("textarea", { rows: "1", dir: "auto", placeholder: strings.placeholder, enterkeyhint: "send" });
-  const sendButton = iconButton("send", strings.send, () => (pending ? stop() : submit()), { class: "icon send" });
+  const pressed = () => (stopsTurn() ? stop() : submit());
+  const sendButton = iconButton("send", strings.send, pressed, { class: "icon send" });
   const muteButton = iconButton("voice", strings.mute, () => setMuted(muted.get() === null));
   const renewButton = iconButton("renew", strings.renew, renew);
   const labelled = { lang: strings.lang, "aria-labelledby": "title" };
@@ -558,9 +685,11 @@
     el("form", { submit: (event) => event.preventDefault() }, input, sendButton),
   );
   const host = el("tts-widget", options.theme ? { theme: options.theme } : {});
-  let pending = null; // the AbortController of the question that waits for its answer
+  let turn = null; // the question under way: its controller, and its message once something has come
   let speaking = null; // the message that is being spoken
   let opener = null; // who gets the focus back
+  let greeting = null; // what the service says of it, once asked
+  let shownAt = 0; // where the log was last put: elsewhere, the visitor has scrolled
   let ready = false;
 
   function emit(name, detail = {}) {
@@ -570,49 +699,130 @@
   function setMuted(on) {
     muted.set(on ? "1" : null);
     if (on) voice.stop();
+    if (on && turn?.message) {
+      turn.isHushed = true;
+      watch(turn);
+    }
     muteButton.setAttribute("aria-pressed", String(on));
     muteButton.replaceChildren(icon(on ? "muted" : "voice"));
   }
 
-  function setPending(controller) {
-    pending = controller;
-    status.textContent = pending ? strings.thinking : "";
-    sendButton.replaceChildren(icon(pending ? "stop" : "send"));
-    sendButton.title = pending ? strings.cancel : strings.send;
-    sendButton.setAttribute("aria-label", sendButton.title);
+  const isSpoken = () => muted.get() === null && options.autoplay !== "off";
+  const isThinking = () => turn !== null && !turn.message;
+  const stopsTurn = () => isThinking() || (turn && !input.value.trim());
+
+  function setTurn(next) {
+    turn = next;
+    showState();
+  }
+
+  function showState() {
+    const label = stopsTurn() ? strings.cancel : strings.send;
+    status.textContent = isThinking() ? strings.thinking : "";
+    if (sendButton.title === label) return;
+    sendButton.replaceChildren(icon(stopsTurn() ? "stop" : "send"));
+    sendButton.title = label;
+    sendButton.setAttribute("aria-label", label);
   }
 
   /** Puts a node at the log's end and its first line into view, without moving the page around it. */
   function append(node) {
     log.append(node);
-    log.scrollTop = node.offsetTop - 12;
+    shownAt = log.scrollTop;
+    follow(node);
     return node;
   }
 
-  function addMessage(role, body, ...rest) {
-    const name = el("span", { class: "unseen" }, `${strings[role]}: `);
-    return append(el("div", { class: `message ${role}`, part: "message" }, name, body, ...rest));
+  /** As far down as shows the node's first line, unless the visitor reads elsewhere. */
+  function follow(node) {
+    if (Math.abs(log.scrollTop - shownAt) > 2) return;
+    log.scrollTop = node.offsetTop - 12;
+    shownAt = log.scrollTop;
   }
 
-  function addReply(reply) {
-    const { audio, audio_url, audio_error } = reply;
-    const lang = languageOf(reply.text);
-    const body = el("div", { class: "body", dir: "auto", lang }, renderMarkdown(reply.text));
-    if (!audio_url && !audio && !audio_error) {
-      addMessage("assistant", body);
-      return null; // a text-only client: no voice, no button
-    }
+  function addMessage(role, attributes, ...parts) {
+    const name = el("span", { class: "unseen" }, `${strings[role]}: `);
+    return append(el("div", { class: `message ${role}`, part: "message", ...attributes }, name, ...parts));
+  }
+
+  /** A message of the assistant, empty at first: write() and voice it, then end it. Nothing is announced yet. */
+  function beginReply() {
+    const body = el("div", { class: "body", dir: "auto" });
+    const tools = el("div", { class: "tools", "aria-live": "off" });
     const button = el("button", { type: "button", click: () => toggle(message) });
-    const note = el("span");
-    const seconds = Math.round(audio?.duration_s ?? 0);
-    const duration = seconds ? `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` : "";
-    const sound = audio_url ? soundBytes(audio_url) : null;
-    const reason = audio_error?.code ?? (audio_url ? "audio_unreadable" : "audio_missing");
-    const message = { body, button, note, sound, reason };
-    show(message, "ended");
-    if (audio?.truncated) note.textContent = strings.truncated;
-    addMessage("assistant", body, el("div", { class: "tools", "aria-live": "off" }, button, duration, note));
+    const frame = addMessage("assistant", { "aria-live": "off" }, body, tools);
+    const message = { frame, body, tools, button, note: el("span"), sound: new Sound(), text: "" };
+    message.reason = "audio_unreadable"; // why the browser's own voice may have to speak
     return message;
+  }
+
+  /** Replaces only the blocks that have changed, so that nothing flickers and a selection stays. */
+  function write(message, text) {
+    const { body, frame } = message;
+    body.lang = languageOf(text);
+    const blocks = [...renderMarkdown(text).children];
+    for (const [n, block] of blocks.entries()) {
+      if (!body.children[n]) body.append(block);
+      else if (!body.children[n].isEqualNode(block)) body.children[n].replaceWith(block);
+    }
+    while (body.children.length > blocks.length) body.lastChild.remove();
+    follow(frame);
+  }
+
+  /** Soon, and at most every fifth of the time: the text is read again from its start. */
+  function writeSoon(message, delta) {
+    message.text += delta;
+    message.timer ??= setTimeout(() => {
+      const began = performance.now();
+      message.timer = null;
+      write(message, settled(message.text));
+      message.rest_ms = Math.max(30, 4 * (performance.now() - began));
+    }, message.rest_ms ?? 0);
+  }
+
+  /** No more will come. The log announces the message, once and whole: a part put in anew is an addition. */
+  function endReply(message, text) {
+    clearTimeout(message.timer);
+    write(message, text);
+    message.sound.end();
+    setTimeout(() => {
+      message.frame.removeAttribute("aria-live");
+      message.frame.prepend(message.frame.firstChild, message.body);
+    }, 100); // apart from the last change of its text, which is not to be announced as well
+  }
+
+  /** Gives a message its Play button. */
+  function offerVoice(message) {
+    if (message.button.isConnected) return;
+    show(message, "ended");
+    message.tools.prepend(message.button, message.note);
+    follow(message.frame);
+  }
+
+  function hear(message, bytes, number) {
+    if (bytes) message.sound.add(bytes, number);
+    offerVoice(message);
+  }
+
+  /** Shows the whole of a reply; what of it has come before stays as it is. */
+  function finish(message, reply) {
+    const { audio, audio_url, audio_error } = reply;
+    if (audio_url) hear(message, dataUrlBytes(audio_url));
+    if (!message.button.isConnected) message.reason = audio_error?.code ?? "audio_missing";
+    message.duration_s = audio?.duration_s;
+    if (audio || audio_error) offerVoice(message); // neither: a text-only client, no voice, no button
+    const seconds = Math.round(audio?.duration_s ?? 0);
+    if (seconds) message.note.before(`${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`);
+    if (audio?.truncated || (audio_error && !message.sound.isEmpty)) message.note.textContent = strings.truncated;
+    endReply(message, reply.text);
+  }
+
+  /** A reply speaks by itself once: where it is seen, and the visitor wants to hear it. */
+  function speakUnasked(message) {
+    const seen = inline || host.hasAttribute("open");
+    if (message.isOffered || !message.button.isConnected) return;
+    message.isOffered = true;
+    if (seen && isSpoken()) speak(message); // not awaited
   }
 
   function show(message, state) {
@@ -623,27 +833,31 @@
   }
 
   function toggle(message) {
-    if (speaking === message) voice.stop();
-    else speak(message);
+    if (speaking !== message) speak(message);
+    else if (turn?.message === message) stop();
+    else voice.stop();
   }
 
-  /** Says one reply: the service's sound, or the browser's own voice where that is missing or broken. */
+  /** Says one reply: the service's sound, or the browser's own voice where nothing of that can be played. */
   async function speak(message) {
+    const signal = voice.begin();
     speaking = message;
     show(message, "speaking");
     let source = null; // who has begun to speak
-    let outcome = message.sound && (await voice.play(message.sound, (duration_s) => {
-      emit("audio-start", { source: (source = "service"), duration_s });
-      if (voice.onIos() && !message.note.textContent) message.note.textContent = strings.muteSwitch;
-    }));
-    if (!message.sound || outcome === "failed") {
-      message.sound = null;
+    let outcome = await voice.play(message.sound, signal, () => {
+      source = "service";
+      emit("audio-start", message.duration_s ? { source, duration_s: message.duration_s } : { source });
+      if (voice.onIos()) message.note.textContent ||= strings.muteSwitch;
+    });
+    if (outcome === "failed") await message.sound.whole(); // and with it the text
+    if (outcome === "failed" && !signal.aborted) {
       emit("fallback", { reason: message.reason });
-      outcome = await voice.say(spokenWords(message.body), () => {
+      outcome = await voice.say(spokenWords(message.body), signal, () => {
         emit("audio-start", { source: (source = "browser") });
         message.note.textContent = strings.browserVoice;
       });
     }
+    if (signal.aborted) outcome = "stopped";
     if (speaking === message) speaking = null;
     show(message, outcome);
     if (outcome === "blocked") emit("audio-blocked");
@@ -655,7 +869,7 @@
     if (retry_after_s) frame.append(el("p", {}, strings.retryAfter.replace("{when}", inWords(retry_after_s))));
     const again = el("button", { type: "button" }, httpStatus === 422 ? strings.edit : strings.retry);
     again.addEventListener("click", () => {
-      if (pending || again.ariaDisabled === "true") return;
+      if (isThinking() || again.ariaDisabled === "true") return;
       frame.remove();
       input.focus(); // the button that had the focus is gone
       if (httpStatus === 422) input.value ||= text;
@@ -691,34 +905,69 @@
     return button;
   }
 
-  /** Asks once and shows what comes. Gives the reply, or null. */
+  /** Asks once and shows what comes, while it comes. Gives the reply, or null. */
   async function answer(text) {
-    voice.stop();
+    stop("replaced");
     if (muted.get() === null) voice.unlock();
-    const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort("timeout"), REPLY_TIMEOUT_MS);
-    setPending(controller);
+    const mine = { controller: new AbortController(), message: null };
+    setTurn(mine);
+    watch(mine);
+    const message = () => {
+      mine.message ??= beginReply();
+      showState();
+      return mine.message;
+    };
     try {
-      const reply = await ask(text, controller.signal);
-      const message = addReply(reply);
+      const reply = await ask(text, mine.controller.signal, {
+        text({ delta }) {
+          writeSoon(message(), delta);
+          watch(mine);
+        },
+        audio({ wav, seq }) {
+          hear(message(), base64Bytes(wav), seq);
+          speakUnasked(mine.message);
+          if (!mine.isHushed) watch(mine);
+        },
+      });
+      finish(message(), reply);
       emit("message", { role: "assistant", text: reply.text });
-      const seen = inline || host.hasAttribute("open");
-      if (message && seen && muted.get() === null && options.autoplay !== "off") speak(message); // not awaited
+      speakUnasked(mine.message);
       return reply;
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      if (controller.signal.reason === "renewed") return null;
-      addProblem(text, problem.detail);
-      if (problem.detail.code !== "stopped") emit("error", problem.detail);
+      breakOff(mine.message, text, problem.detail);
       return null;
     } finally {
-      clearTimeout(timer);
-      if (pending === controller) setPending(null);
+      clearTimeout(mine.timer);
+      if (turn === mine) setTurn(null);
     }
   }
 
+  /**
+   * Each event gives the service another SILENCE_MS. Where the visitor has muted it, its text is awaited and
+   * no more: nothing is bought for nobody. A text is taken for whole when it rests at a full stop.
+   */
+  function watch(watched) {
+    const isWritten = watched.isHushed && /[\p{P}\p{S}]\s*$/u.test(watched.message.text);
+    const [why, wait_ms] = isWritten ? ["hushed", HUSHED_MS] : ["timeout", SILENCE_MS];
+    clearTimeout(watched.timer);
+    watched.timer = setTimeout(() => watched.controller.abort(why), wait_ms);
+  }
+
+  /** What was written stays. Who ended it himself needs no error. */
+  function breakOff(message, text, problem) {
+    const notes = { stopped: strings.stoppedHere, replaced: strings.stoppedHere, hushed: strings.truncated };
+    const note = message && notes[problem.code];
+    if (note) message.tools.append(message.note);
+    if (note) message.note.textContent = note;
+    if (message) endReply(message, message.text);
+    if (note || problem.code === "renewed") return;
+    addProblem(text, problem);
+    if (problem.code !== "stopped") emit("error", problem);
+  }
+
   function submit() {
-    if (pending || !input.value.trim()) return;
+    if (isThinking() || !input.value.trim()) return;
     const text = input.value;
     input.value = "";
     send(text);
@@ -726,36 +975,47 @@
 
   async function send(text) {
     const message = String(text).trim();
-    if (pending || !message) return null;
+    if (isThinking() || !message) return null;
+    greeting ??= Promise.resolve(null); // who begins with a question is not greeted over it
     open(null);
-    addMessage("visitor", el("div", { class: "body", dir: "auto" }, message));
+    addMessage("visitor", {}, el("div", { class: "body", dir: "auto" }, message));
     emit("message", { role: "visitor", text: message });
     return answer(message);
   }
 
-  function stop() {
+  /** Silences the voice and ends the turn: the service notices, and buys nothing more for it. */
+  function stop(why = "stopped") {
     voice.stop();
-    pending?.abort("stopped");
+    turn?.controller.abort(why);
   }
 
   function renew() {
-    voice.stop();
-    pending?.abort("renewed");
-    setPending(null);
+    stop("renewed");
+    setTurn(null);
     conversation.set(null);
-    greet();
+    log.replaceChildren();
+    greet(false);
     input.focus();
   }
 
-  function greet() {
-    log.replaceChildren();
-    if (strings.greeting) addMessage("assistant", el("div", { class: "body", dir: "auto" }, strings.greeting));
+  /** The first message: the client's greeting, or the built-in one where that fails or is late. */
+  async function greet(aloud) {
+    if (!strings.greeting) return;
+    greeting ??= askGreeting();
+    const own = await Promise.race([greeting, pause(GREETING_MS)]);
+    if (log.hasChildNodes()) return; // the visitor was faster
+    const message = beginReply();
+    finish(message, own ?? { text: strings.greeting });
+    if (aloud && own?.audio_url) speakUnasked(message);
   }
 
   function open(by) {
     if (inline || (host.hasAttribute("open") && host.isConnected)) return;
     if (!host.isConnected) document.body.append(host); // a page that swapped its body took us out
     opener = by ?? document.activeElement;
+    const isFirst = !greeting && strings.greeting;
+    if (isFirst && isSpoken()) voice.unlock();
+    if (isFirst) greet(conversation.get() === null); // who comes back has heard it
     host.setAttribute("open", "");
     panel.hidden = false;
     launcher.hidden = true;
@@ -777,7 +1037,7 @@
       submit();
     } else if (event.key === "Escape" && !event.isComposing) {
       event.stopPropagation(); // the page's own Escape is for the page's own dialogs
-      if (speaking || pending) stop();
+      if (speaking || turn) stop();
       else close();
     }
   }
@@ -802,10 +1062,13 @@
     launcher.classList.add("launcher");
     launcher.setAttribute("aria-haspopup", "dialog");
     input.setAttribute("aria-label", strings.placeholder);
-    input.addEventListener("input", () => voice.stop()); // who types has heard enough
+    input.addEventListener("input", () => {
+      voice.stop(); // who types has heard enough
+      showState();
+    });
     panel.addEventListener("keydown", onKey);
     setMuted(muted.get() !== null);
-    greet();
+    if (inline) greet(false);
     place.append(host);
     ready = true;
     emit("ready");
