@@ -58,6 +58,7 @@ FITTING: list[tuple[str, Any, Any]] = [
     ("retention_days", 0, 0),
     ("retention_days", 3650, 3650),
     ("browser_tokens", True, True),
+    ("retry_on_drift", True, True),
 ]
 
 REFUSED: list[tuple[str, Any]] = [

@@ -41,6 +41,7 @@ EVERYTHING: dict[str, Any] = {
     "daily_limit": 0.25,
     "retention_days": 30,
     "browser_tokens": True,
+    "retry_on_drift": True,
 }
 
 

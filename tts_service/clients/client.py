@@ -36,6 +36,8 @@ class Client:
     daily_limit: float | None = None  # US dollars a UTC day; None: no limit, 0: nothing may be spent
     retention_days: int = 0
     browser_tokens: bool = False
+    # Ours: a piece whose transcript is not its text is spoken again by the other engine, and paid again.
+    retry_on_drift: bool = False
     # The end of a stored key that the present SECRET_KEY cannot open: the client acts as one without a key.
     lost_key_last4: str | None = None
 

@@ -252,4 +252,5 @@ FIELDS: Mapping[str, _Field] = {
     "daily_limit": _Field("US dollars from 0 to 1,000,000", _number(0, 1_000_000), _literal, nullable=True),
     "retention_days": _Field("a whole number of days from 0 to 3650", _whole(0, 3650), _literal),
     "browser_tokens": _Field("true or false", _boolean, _literal),
+    "retry_on_drift": _Field("true or false", _boolean, _literal),
 }

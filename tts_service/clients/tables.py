@@ -42,6 +42,7 @@ clients = Table(
     Column("daily_limit", Float),  # US dollars
     Column("retention_days", Integer, nullable=False),
     Column("browser_tokens", Boolean, nullable=False),
+    Column("retry_on_drift", Boolean, nullable=False),
 )
 
 # No foreign key: a turn may end, and cost money, after its client was deleted.

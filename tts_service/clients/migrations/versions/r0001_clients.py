@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("daily_limit", sa.Float),
         sa.Column("retention_days", sa.Integer, nullable=False),
         sa.Column("browser_tokens", sa.Boolean, nullable=False),
+        sa.Column("retry_on_drift", sa.Boolean, nullable=False),
     )
     op.create_table(
         "spending",
