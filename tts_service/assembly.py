@@ -36,6 +36,7 @@ def open_composer(settings: Settings, dialer: Dialer, spending: Spending) -> Com
         prices=Prices(
             settings.price_speech_minute,
             settings.price_speech_item,
+            settings.price_tts_million_chars,
             settings.price_chat_million_in,
             settings.price_chat_million_out,
         ),

@@ -57,6 +57,7 @@ class Settings:
     # Ours: prices in US dollars, for the daily limit. protocols 1.7 and 4.3; they move, so they are settings.
     price_speech_minute: float = 0.08
     price_speech_item: float = 0.004
+    price_tts_million_chars: float = 15.0
     price_chat_million_in: float = 1.25
     price_chat_million_out: float = 2.50
     instance: Path = Path("instance")
@@ -95,6 +96,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         log_json=reading.choice("LOG_FORMAT", ("text", "json")) == "json",
         price_speech_minute=reading.number("PRICE_SPEECH_MINUTE", 0.08, 0, 1000),
         price_speech_item=reading.number("PRICE_SPEECH_ITEM", 0.004, 0, 1000),
+        price_tts_million_chars=reading.number("PRICE_TTS_MILLION_CHARS", 15, 0, 100_000),
         price_chat_million_in=reading.number("PRICE_CHAT_MILLION_IN", 1.25, 0, 100_000),
         price_chat_million_out=reading.number("PRICE_CHAT_MILLION_OUT", 2.50, 0, 100_000),
         instance=instance,

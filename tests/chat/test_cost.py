@@ -7,7 +7,13 @@ import pytest
 from tts_service.chat.completions import Said
 from tts_service.chat.cost import Prices
 
-XAI = Prices(speech_minute=0.08, speech_item=0.004, chat_million_in=1.25, chat_million_out=2.50)
+XAI = Prices(
+    speech_minute=0.08,
+    speech_item=0.004,
+    tts_million_chars=15.0,
+    chat_million_in=1.25,
+    chat_million_out=2.50,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,7 +21,11 @@ XAI = Prices(speech_minute=0.08, speech_item=0.004, chat_million_in=1.25, chat_m
     [(0, 0.0, 0.0), (1, 0.0, 0.004), (1, 60.0, 0.084), (3, 90.0, 0.132)],
 )
 def test_speech_costs_its_minutes_and_its_items(pieces: int, audio_s: float, dollars: float) -> None:
-    assert XAI.speech(pieces, audio_s) == pytest.approx(dollars)
+    assert XAI.speech("realtime", pieces, 1_000, audio_s) == pytest.approx(dollars)
+
+
+def test_text_to_speech_costs_its_characters_alone() -> None:
+    assert XAI.speech("tts", 3, 2_000, 90.0) == pytest.approx(0.03)
 
 
 def test_chat_costs_everything_the_model_is_told_and_everything_it_says() -> None:

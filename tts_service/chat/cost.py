@@ -16,10 +16,13 @@ CHARS_PER_TOKEN = 4.0
 
 @dataclass(frozen=True)
 class Prices:
-    """US dollars: a minute of speech, an item spoken (protocols 1.7), a million tokens in and out (4.3)."""
+    """US dollars: a minute of realtime speech, an item spoken by it (protocols 1.7), a million characters
+    of text to speech (3.3), a million tokens in and out of the model (4.3).
+    """
 
     speech_minute: float
     speech_item: float
+    tts_million_chars: float
     chat_million_in: float
     chat_million_out: float
 
@@ -28,5 +31,8 @@ class Prices:
         written = len(reply) / CHARS_PER_TOKEN
         return (read * self.chat_million_in + written * self.chat_million_out) / 1_000_000
 
-    def speech(self, pieces: int, audio_s: float) -> float:
+    def speech(self, engine: str, pieces: int, chars: int, audio_s: float) -> float:
+        """`pieces` and `chars` that were asked for, also in vain; `audio_s` that came of them."""
+        if engine == "tts":
+            return chars * self.tts_million_chars / 1_000_000
         return pieces * self.speech_item + audio_s / 60 * self.speech_minute

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 
 from tts_service.chat.completions import Said
 from tts_service.chat.cost import Prices
-from tts_service.chat.events import Event, Reply, Spoken, SpokenPiece, TextDelta
+from tts_service.chat.events import Event, Reply, SpokenPiece, TextDelta
 from tts_service.chat.history import Histories
 from tts_service.chat.llm import ChatModel, ModelRoute
 from tts_service.chat.route import Providers
+from tts_service.chat.voicing import Voicing
 from tts_service.clients.client import Client
 from tts_service.clients.spending import Spending
 from tts_service.deadline import Deadline
@@ -34,14 +35,12 @@ from tts_service.errors import (
     SpeechBudget,
     SpeechCancelled,
     SpeechError,
-    SpeechTimeout,
     UpstreamError,
     UpstreamTimeout,
 )
-from tts_service.speech.audio import Pcm
 from tts_service.speech.engine import Engine
-from tts_service.speech.speaking import GRACE_S, Speaking, begin
-from tts_service.speech.voice import Ended, FirstSound, Piece, Told, Voice
+from tts_service.speech.speaking import GRACE_S
+from tts_service.speech.voice import Piece, Told, Voice
 
 log = logging.getLogger(__name__)
 
@@ -143,88 +142,111 @@ class _Turn:
         self._conversation_id = question.conversation_id or str(uuid.uuid4())
         self._told: queue.SimpleQueue[str | _Thought | Told] = queue.SimpleQueue()
         self._thinking = Lifeline()
-        self._speaking: Speaking | None = None
-        self._voice_error: SpeechError | None = None
-        self._ended: Ended | None = None
-        self._pieces: list[Piece] = []
+        self._voicing = Voicing()
         self._text = ""
         self._conversation: list[Said] = []
         self._began = time.monotonic()
-        self._spoken_from = self._began
         self._timings = dict.fromkeys(("llm_first_token", "llm", "speech_first_audio", "speech", "total"), 0)
 
     def run(self) -> Iterator[Event]:
         route = self._composer.providers.model_for(self._client)
-        self._check_budget()
-        self._open_voice()  # before the model is asked: the handshake hides behind its thinking
-        yield from self._think(route)
-        yield from self._speak()
-        self._timings["total"] = self._ms_since(self._began)
+        self._voicing = self._voice()  # before the model is asked: the handshake hides behind its thinking
+        deadline = Deadline.after(self._composer.budgets.chat_s)
+        self._start_thinking(route, deadline)
+        yield from self._text_and_sound(deadline)
+        yield from self._rest_of_sound()
         yield self._reply()
 
     def stop(self) -> None:
         """Ends whatever still runs: the turn is over, or its reader has gone."""
         self._thinking.cut()
-        if self._speaking:
-            self._speaking.cancel()
+        self._voicing.cancel()
         self._account()
 
     def hush(self) -> None:
-        if self._speaking:
-            self._speaking.cancel(SpeechCancelled(stage="drain"))
+        self._voicing.cancel(SpeechCancelled(stage="drain"))
 
-    def _check_budget(self) -> None:
+    def _voice(self) -> Voicing:
+        composer, client = self._composer, self._client
+        budget_left = self._budget_left()
+        if not client.speaks:
+            return Voicing()
+        if not budget_left:
+            return Voicing(SpeechBudget())
+        if composer.is_draining:
+            return Voicing(SpeechCancelled(stage="drain"))
+        try:
+            key = composer.providers.speech_key_for(client)
+        except SpeechError as error:
+            return Voicing(error)
+        engine, voice = composer.engines[client.speech_engine], voice_of(client)
+        return Voicing.opened(engine, voice, key, composer.budgets.speech_s, self._told.put)
+
+    def _budget_left(self) -> bool:
+        """Whether the day still pays for a voice. Raises BudgetExhausted where it pays for nothing."""
         limit = self._client.daily_limit
         if limit is None:
-            return
+            return True
         spent = self._composer.spending.today(self._client.client_id)
         if spent >= REFUSED_AT * limit:
             raise BudgetExhausted(retry_after_s=_seconds_to_utc_midnight())
-        if spent >= limit:
-            self._voice_error = SpeechBudget()
+        return spent < limit
 
-    def _open_voice(self) -> None:
-        client = self._client
-        if not client.speaks or self._voice_error:
-            return
-        voice = Voice(client.voice, client.speed, client.language, client.pronunciations)
-        try:
-            if self._composer.is_draining:
-                raise SpeechCancelled(stage="drain")
-            key = self._composer.providers.speech_key_for(client)
-            engine = self._composer.engines[client.speech_engine]
-            self._speaking = begin(engine, voice, key, self._told.put)
-        except SpeechError as error:
-            self._voice_error = error
-        if self._composer.is_draining:  # since just now: hush() found nothing to stop yet
+    def _start_thinking(self, route: ModelRoute, deadline: Deadline) -> None:
+        if self._composer.is_draining:  # since just now: hush() found no voice to stop yet
             self.hush()
-
-    def _think(self, route: ModelRoute) -> Iterator[Event]:
         self._conversation = self._prompt()
-        deadline = Deadline.after(self._composer.budgets.chat_s)
         run = contextvars.copy_context().run
         threading.Thread(target=run, args=(self._ask, route, deadline), name="think", daemon=True).start()
+
+    def _text_and_sound(self, deadline: Deadline) -> Iterator[Event]:
+        """Until the text is complete. Raises what ended the model."""
         while True:
             if deadline.expired:  # nor does a word every now and then keep it waiting
                 self._thinking.cut()
             told = self._next(deadline.remaining_s + GRACE_S)
+            match told:
+                case None:
+                    raise UpstreamTimeout
+                case str():
+                    yield self._written(told)
+                case _Thought(error=ServiceError() as error):
+                    raise error
+                case _Thought():
+                    self._thought()
+                    return
+                case _:
+                    yield from self._heard(told)
+
+    def _rest_of_sound(self) -> Iterator[Event]:
+        while not self._voicing.is_over:
+            told = self._next(self._voicing.remaining_s + GRACE_S)
             if told is None:
-                raise UpstreamTimeout
-            if isinstance(told, str):
-                if not self._text:
-                    self._timings["llm_first_token"] = self._ms_since(self._began)
-                self._text += told
-                yield TextDelta(told)
-            elif isinstance(told, _Thought):
-                if told.error:
-                    raise told.error
-                break
-            else:
-                self._hear(told)
-        self._timings["llm"] = self._ms_since(self._began)
+                self._voicing.give_up()
+            elif not isinstance(told, str | _Thought):
+                yield from self._heard(told)
+
+    def _written(self, delta: str) -> TextDelta:
+        if not self._text:
+            self._timings["llm_first_token"] = self._ms()
+        self._text += delta
+        if not self._voicing.is_over and self._voicing.write(delta):
+            self._check_reader()
+        return TextDelta(delta)
+
+    def _thought(self) -> None:
+        self._timings["llm"] = self._ms()
         self._composer.histories.remember(
             self._client.client_id, self._conversation_id, self._question.message, self._text
         )
+        if not self._voicing.is_over:
+            self._check_reader()
+            self._voicing.finish()
+
+    def _heard(self, told: Told) -> Iterator[Event]:
+        self._voicing.hear(told)
+        if isinstance(told, Piece):
+            yield SpokenPiece(told.seq, told.text, told.pcm)
 
     def _ask(self, route: ModelRoute, deadline: Deadline) -> None:
         """On a thread of its own."""
@@ -248,27 +270,6 @@ class _Turn:
             Said("user", self._question.message),
         ]
 
-    def _speak(self) -> Iterator[Event]:
-        if self._speaking is None:
-            return
-        self._spoken_from = time.monotonic()
-        deadline = Deadline.after(self._composer.budgets.speech_s)
-        if self._reader_gone():  # nothing is bought for nobody (faults 5-17)
-            self._ended = self._ended or Ended(SpeechCancelled(stage="ready"))
-        elif self._ended is None:
-            self._speaking.say(self._text, deadline)
-            self._speaking.finish()
-        while self._ended is None:
-            told = self._next(deadline.remaining_s + GRACE_S)
-            if told is None:  # its own clock has failed to end it, as TLS dripped byte by byte can
-                self._speaking.cancel(SpeechTimeout(stage="deadline"))
-                self._ended = Ended(SpeechTimeout(stage="deadline"))
-            elif not isinstance(told, str | _Thought):
-                self._hear(told)
-                if isinstance(told, Piece):
-                    yield SpokenPiece(told.seq, told.text, told.pcm)
-        self._timings["speech"] = self._ms_since(self._spoken_from)
-
     def _next(self, wait_s: float) -> str | _Thought | Told | None:
         """The next thing told, or None when `wait_s` is over. Raises ReaderGone."""
         until = Deadline.after(wait_s)
@@ -276,47 +277,48 @@ class _Turn:
             try:
                 return self._told.get(timeout=min(until.remaining_s, READER_CHECK_S))
             except queue.Empty:
-                if self._reader_gone():
-                    raise ReaderGone from None
+                self._check_reader()
         return None
 
-    def _hear(self, told: Told) -> None:
-        match told:
-            case FirstSound():
-                self._timings["speech_first_audio"] = self._ms_since(self._spoken_from)
-            case Piece():
-                self._pieces.append(told)
-            case Ended():
-                self._ended = told
+    def _check_reader(self) -> None:
+        """Nothing is bought for nobody (faults 5-17)."""
+        if self._reader_gone():
+            raise ReaderGone
 
     def _reply(self) -> Reply:
-        error = self._voice_error or (self._ended.error if self._ended else None)
-        spoken = self._spoken(truncated=error is not None) if self._pieces else None
+        voicing, spoken = self._voicing, self._voicing.spoken()
+        self._timings |= {
+            "speech_first_audio": voicing.first_audio_ms,
+            "speech": voicing.total_ms,
+            "total": self._ms(),
+        }
         return Reply(
             conversation_id=self._conversation_id,
             text=self._text,
             spoken=spoken,
-            audio_error=None if spoken else error,
+            audio_error=None if spoken else voicing.error,
             timings_ms=self._timings,
         )
 
-    def _spoken(self, truncated: bool) -> Spoken:
-        sound = Pcm(b"".join(piece.pcm.data for piece in self._pieces), self._pieces[0].pcm.rate_hz)
-        return Spoken(self._client.voice, sound, truncated)
-
     def _account(self) -> None:
-        if self._client.daily_limit is None or not self._conversation:
+        client = self._client
+        if client.daily_limit is None or not self._conversation:
             return
-        prices, audio_s = self._composer.prices, sum(piece.pcm.duration_s for piece in self._pieces)
-        dollars = prices.chat(self._conversation, self._text) + prices.speech(len(self._pieces), audio_s)
+        prices = self._composer.prices
+        dollars = prices.chat(self._conversation, self._text)
+        dollars += self._voicing.cost(prices, client.speech_engine)
         try:
-            self._composer.spending.add(self._client.client_id, dollars)
+            self._composer.spending.add(client.client_id, dollars)
         except DatabaseUnavailable:
             # The reply stands. The limit still fails closed: the next turn cannot read the day's spending.
-            log.error("event=spending_lost client_id=%s", self._client.client_id)
+            log.error("event=spending_lost client_id=%s", client.client_id)
 
-    def _ms_since(self, moment: float) -> int:
-        return int((time.monotonic() - moment) * 1000)
+    def _ms(self) -> int:
+        return int((time.monotonic() - self._began) * 1000)
+
+
+def voice_of(client: Client) -> Voice:
+    return Voice(client.voice, client.speed, client.language, client.pronunciations, client.retry_on_drift)
 
 
 def _seconds_to_utc_midnight() -> int:

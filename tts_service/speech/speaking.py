@@ -33,7 +33,7 @@ from tts_service.speech.frames import Message, Opcode, close_code
 from tts_service.speech.pacing import Pacing
 from tts_service.speech.utterance import State
 from tts_service.speech.verbatim import is_verbatim
-from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Tell, Told, Voice
+from tts_service.speech.voice import Asked, Ended, FirstSound, Opened, Piece, Tell, Told, Voice
 
 log = logging.getLogger(__name__)
 
@@ -214,6 +214,7 @@ class Speaking:
     def _bought(self, session: Session, text: str) -> Pcm:
         for message in session.utterance.say(text):
             session.connection.send(message, self._limit())
+        self._tell(Asked(text))
         self._listen(session, State.SPOKEN)
         pcm = session.utterance.take()
         if is_verbatim(text, session.utterance.transcript):
@@ -228,6 +229,7 @@ class Speaking:
         second = self._engine.second
         if not self._voice.retries_drift or second is None:
             return pcm
+        self._tell(Asked(text))
         told = speak(second, self._voice, self._key, text, self._limit())
         again = [event.pcm for event in told if isinstance(event, Piece) and event.pcm.rate_hz == pcm.rate_hz]
         if not again:

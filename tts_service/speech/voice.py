@@ -28,6 +28,13 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A piece was sent to the provider: from now on it costs, whatever comes of it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class FirstSound:
     """The first sound of the reply has come."""
 
@@ -49,5 +56,5 @@ class Ended:
     error: SpeechError | None = None
 
 
-Told = Opened | FirstSound | Piece | Ended
+Told = Opened | Asked | FirstSound | Piece | Ended
 Tell = Callable[[Told], None]
