@@ -20,7 +20,7 @@ from tts_service.clients.spending import Spending
 from tts_service.clients.store import ClientStore
 from tts_service.dial import Dialer
 from tts_service.settings import Settings, load
-from tts_service.web import access_log, chat, cors, headers, health, pages, problems, request_id
+from tts_service.web import access_log, chat, cors, greeting, headers, health, pages, problems, request_id
 from tts_service.web.idempotency import Answers
 from tts_service.web.limits import MemoryWindows, TurnLimits
 
@@ -77,8 +77,9 @@ def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:
     # After-request hooks run last to first: the access line sees the answer as it leaves.
     for part in (request_id, access_log, headers, problems):
         part.install(app)
-    cors.install(app, frozenset({chat.PATH}), store.allowed_origins)
+    cors.install(app, frozenset({chat.PATH, greeting.PATH}), store.allowed_origins)
     app.register_blueprint(chat.blueprint(store, composer, limits, Answers()))
+    app.register_blueprint(greeting.blueprint(store, composer, limits))
     app.register_blueprint(health.blueprint(settings, database))
     app.register_blueprint(pages.blueprint(settings, store))
     if settings.trusted_proxies:

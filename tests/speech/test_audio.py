@@ -39,7 +39,7 @@ def test_both_sizes_in_the_header_are_true() -> None:
 
 
 def test_the_data_url_decodes_to_the_wav_and_needs_no_escaping_in_json() -> None:
-    url = data_url(Pcm(SOUND, 24_000))
+    url = data_url(b"audio/wav", wav(Pcm(SOUND, 24_000)))
     head, _, body = url.partition(b",")
     assert head == b"data:audio/wav;base64"
     assert base64.b64decode(body, validate=True) == wav(Pcm(SOUND, 24_000))

@@ -121,7 +121,7 @@ ROWS: list[tuple[str, Make, int, str | None]] = [
     ("36 unknown", spelled(lambda value: "6f1c0f4e-2f5b-4e0e-9f6b-0d6f3f1f2a3b"), 404, "client_not_found"),
     ("36 disabled", client("disabled"), 403, "client_disabled"),
     ("conversation_id odd", with_fields(conversation_id="a b"), 400, "invalid_request"),
-    ("audio_format mp3", with_fields(audio_format="mp3"), 400, "invalid_request"),
+    ("audio_format ogg", with_fields(audio_format="ogg"), 400, "invalid_request"),
 ]
 
 

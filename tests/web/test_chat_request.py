@@ -133,8 +133,8 @@ def test_a_conversation_id_must_be_plain(value: object) -> None:
     assert error.param == "conversation_id"
 
 
-@pytest.mark.parametrize("value", ["mp3", "ogg", "", None, 1])
-def test_only_wav_is_to_be_had(value: object) -> None:
+@pytest.mark.parametrize("value", ["ogg", "MP3", "", None, 1])
+def test_only_wav_and_mp3_are_to_be_had(value: object) -> None:
     error = refused(audio_format=value)
     assert type(error) is InvalidRequest
     assert error.param == "audio_format"

@@ -38,6 +38,7 @@ from tts_service.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from tts_service.secret import Secret
 from tts_service.speech.engine import Engine
 from tts_service.speech.speaking import GRACE_S
 from tts_service.speech.voice import Piece, Told, Voice
@@ -116,6 +117,33 @@ class Composer:
             with self._lock:
                 self._running.discard(turn)
 
+    def check_budget(self, client: Client) -> bool:
+        """Whether the day pays for a voice. Raises BudgetExhausted where it pays for nothing."""
+        limit = client.daily_limit
+        if limit is None:
+            return True
+        spent = self.spending.today(client.client_id)
+        if spent >= REFUSED_AT * limit:
+            raise BudgetExhausted(retry_after_s=_seconds_to_utc_midnight())
+        return spent < limit
+
+    def admit_voice(self, client: Client) -> Secret:
+        """The key to speak with. Raises BudgetExhausted, and SpeechError where there will be no voice."""
+        if not self.check_budget(client):
+            raise SpeechBudget
+        if self._is_draining:
+            raise SpeechCancelled(stage="drain")
+        return self.providers.speech_key_for(client)
+
+    def charge(self, client: Client, dollars: float) -> None:
+        if client.daily_limit is None:
+            return
+        try:
+            self.spending.add(client.client_id, dollars)
+        except DatabaseUnavailable:
+            # The reply stands. The limit still fails closed: the next turn cannot read the day's spending.
+            log.error("event=spending_lost client_id=%s", client.client_id)
+
     def hush(self) -> None:
         """The process is to end: every voice under way stops now and its turn is answered with the text."""
         self._is_draining = True
@@ -168,29 +196,15 @@ class _Turn:
 
     def _voice(self) -> Voicing:
         composer, client = self._composer, self._client
-        budget_left = self._budget_left()
         if not client.speaks:
+            composer.check_budget(client)
             return Voicing()
-        if not budget_left:
-            return Voicing(SpeechBudget())
-        if composer.is_draining:
-            return Voicing(SpeechCancelled(stage="drain"))
         try:
-            key = composer.providers.speech_key_for(client)
+            key = composer.admit_voice(client)
         except SpeechError as error:
             return Voicing(error)
         engine, voice = composer.engines[client.speech_engine], voice_of(client)
         return Voicing.opened(engine, voice, key, composer.budgets.speech_s, self._told.put)
-
-    def _budget_left(self) -> bool:
-        """Whether the day still pays for a voice. Raises BudgetExhausted where it pays for nothing."""
-        limit = self._client.daily_limit
-        if limit is None:
-            return True
-        spent = self._composer.spending.today(self._client.client_id)
-        if spent >= REFUSED_AT * limit:
-            raise BudgetExhausted(retry_after_s=_seconds_to_utc_midnight())
-        return spent < limit
 
     def _start_thinking(self, route: ModelRoute, deadline: Deadline) -> None:
         if self._composer.is_draining:  # since just now: hush() found no voice to stop yet
@@ -301,17 +315,11 @@ class _Turn:
         )
 
     def _account(self) -> None:
-        client = self._client
-        if client.daily_limit is None or not self._conversation:
-            return
-        prices = self._composer.prices
-        dollars = prices.chat(self._conversation, self._text)
-        dollars += self._voicing.cost(prices, client.speech_engine)
-        try:
-            self._composer.spending.add(client.client_id, dollars)
-        except DatabaseUnavailable:
-            # The reply stands. The limit still fails closed: the next turn cannot read the day's spending.
-            log.error("event=spending_lost client_id=%s", client.client_id)
+        if self._conversation:
+            prices = self._composer.prices
+            chat = prices.chat(self._conversation, self._text)
+            speech = self._voicing.cost(prices, self._client.speech_engine)
+            self._composer.charge(self._client, chat + speech)
 
     def _ms(self) -> int:
         return int((time.monotonic() - self._began) * 1000)

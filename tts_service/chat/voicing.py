@@ -6,6 +6,7 @@ Without a voice (a text-only client, no key, no budget) it takes everything and 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from tts_service.chat.cost import Prices
 from tts_service.chat.events import Spoken
@@ -43,6 +44,15 @@ class Voicing:
             voicing._speaking = begin(engine, voice, key, tell)
         except SpeechError as error:
             voicing.error = error
+        return voicing
+
+    @classmethod
+    def heard(cls, voice_id: str, told: Iterable[Told]) -> Voicing:
+        """What an engine told of a text that was complete from the start."""
+        voicing = cls()
+        voicing._voice_id = voice_id
+        for event in told:
+            voicing.hear(event)
         return voicing
 
     @property

@@ -9,8 +9,6 @@ import pybase64
 
 BYTES_PER_SAMPLE = 2  # signed 16-bit little-endian, one channel: the only form held here (protocols 1.3)
 
-_DATA_URL_HEAD = b"data:audio/wav;base64,"
-
 
 @dataclass(frozen=True)
 class Pcm:
@@ -29,9 +27,9 @@ def wav(pcm: Pcm) -> bytes:
     return _wav_header(len(pcm.data), pcm.rate_hz) + pcm.data
 
 
-def data_url(pcm: Pcm) -> bytes:
+def data_url(media_type: bytes, content: bytes) -> bytes:
     """`data:audio/wav;base64,...` as ASCII bytes, ready to stand in a JSON string without escaping."""
-    return _DATA_URL_HEAD + pybase64.b64encode(wav(pcm))
+    return b"data:" + media_type + b";base64," + pybase64.b64encode(content)
 
 
 def _wav_header(size: int, rate_hz: int) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from flask import Blueprint, Response, request
 
-from tts_service.chat.events import fold
+from tts_service.chat.events import Event, fold
 from tts_service.chat.turn import Composer, Question
 from tts_service.clients.store import ClientStore
 from tts_service.web import body, chat_request, event_stream, guard, idempotency, render
@@ -15,6 +15,9 @@ from tts_service.web.idempotency import Answer, Answers
 from tts_service.web.limits import TurnLimits
 
 PATH = "/api/chat"
+
+ReaderGone = Callable[[], bool]
+Turn = Generator[Event, None, None]
 
 
 def blueprint(store: ClientStore, composer: Composer, limits: TurnLimits, answers: Answers) -> Blueprint:
@@ -28,21 +31,24 @@ def blueprint(store: ClientStore, composer: Composer, limits: TurnLimits, answer
         caller = Connection(request.environ)
         caller.limit_writes()
 
-        def answer(reader_gone: Callable[[], bool]) -> Answer:
+        def turn(reader_gone: ReaderGone) -> Turn:
             limits.count(request.remote_addr, client.client_id)
-            reply = fold(composer.compose(question, reader_gone))
-            return Answer(render.reply_json(reply), render.server_timing(reply.timings_ms))
+            return composer.compose(question, reader_gone)
 
         if event_stream.is_wanted(request):
-            limits.count(request.remote_addr, client.client_id)
-            return event_stream.respond(composer.compose(question, caller.reader_gone))
+            return event_stream.respond(turn(caller.reader_gone), asked.audio_format)
         if (key := request.headers.get("Idempotency-Key")) is None:
-            return _respond(answer(caller.reader_gone))
+            return _respond(_folded(turn(caller.reader_gone), asked.audio_format))
         once = idempotency.once(key, f"{client.client_id} {PATH}", repr(asked).encode())
         # Nobody listening does not end such a turn: its answer is kept for the retry.
-        return _respond(answers.give(once, lambda: answer(lambda: False)))
+        return _respond(answers.give(once, lambda: _folded(turn(lambda: False), asked.audio_format)))
 
     return routes
+
+
+def _folded(turn: Turn, audio_format: str) -> Answer:
+    reply = fold(turn)
+    return Answer(render.reply_json(reply, audio_format), render.server_timing(reply.timings_ms))
 
 
 def _respond(answer: Answer) -> Response:

@@ -17,6 +17,7 @@ from tts_service.errors import (
     MessageTooLong,
     UnknownField,
 )
+from tts_service.speech import mp3
 
 MAX_MESSAGE = 4_000  # code points
 
@@ -42,21 +43,30 @@ class ChatRequest:
 
 def read(document: object) -> ChatRequest:
     """Checks a parsed body. Raises the RequestError that the first fault deserves."""
-    if not isinstance(document, dict):
-        raise InvalidRequest("The body must be a JSON object.")
-    for name in document:
-        if name not in _FIELDS:
-            raise UnknownField(f"The body may hold {', '.join(_FIELDS)}, and nothing else.")
+    fields = _object(document, _FIELDS)
     return ChatRequest(
-        client_id=client_id(document),
-        message=_message(document),
-        conversation_id=_conversation_id(document),
-        audio_format=_audio_format(document),
+        client_id=_client_id(fields),
+        message=_message(fields),
+        conversation_id=_conversation_id(fields),
+        audio_format=_audio_format(fields),
     )
 
 
-def client_id(document: dict[str, object]) -> str:
-    """The canonical client_id of a body; shared by every endpoint that takes one."""
+def read_client_id(document: object) -> str:
+    """Checks the body of an endpoint that takes a client_id and nothing else."""
+    return _client_id(_object(document, ("client_id",)))
+
+
+def _object(document: object, allowed: tuple[str, ...]) -> dict[str, object]:
+    if not isinstance(document, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    for name in document:
+        if name not in allowed:
+            raise UnknownField(f"The body may hold {', '.join(allowed)}, and nothing else.")
+    return document
+
+
+def _client_id(document: dict[str, object]) -> str:
     value = document.get("client_id")
     if not isinstance(value, str) or not value:
         raise InvalidRequest("client_id is required and must be a string.", param="client_id")
@@ -95,8 +105,8 @@ def _conversation_id(document: dict[str, object]) -> str | None:
 
 def _audio_format(document: dict[str, object]) -> str:
     value = document.get("audio_format", "wav")
-    if value == "mp3":
-        raise InvalidRequest("mp3 is not available on this server; ask for wav.", param="audio_format")
-    if value != "wav":
+    if value not in ("wav", "mp3"):
         raise InvalidRequest("audio_format must be wav or mp3.", param="audio_format")
-    return "wav"
+    if value == "mp3":
+        mp3.check_available()
+    return str(value)
