@@ -38,7 +38,11 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
         {"flask", "werkzeug", "gunicorn", "limits", "orjson", "pybase64", "redis"},
     ),
     "sandbox": (set(), {"aiohttp", "orjson", "espeakng_loader", "lameenc"}),
-    "assembly": (GROUND | {"dial", "settings", "speech", "clients", "chat", "live"}, set()),
+    "shared_memory": ({"settings"}, {"redis"}),
+    "assembly": (
+        GROUND | {"dial", "settings", "speech", "clients", "chat", "live", "shared_memory"},
+        set(),
+    ),
     "app": (
         GROUND | {"dial", "settings", "clients", "chat", "live", "web", "assembly"},
         {"flask", "werkzeug"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tts_service import shared_memory
 from tts_service.chat.cost import Prices
 from tts_service.chat.history import Histories
 from tts_service.chat.llm import ChatModel
@@ -19,11 +20,17 @@ from tts_service.speech.tts import TtsDialect
 def open_engines(settings: Settings, dialer: Dialer) -> dict[str, Engine]:
     """By the name in a client's `speech_engine`. They share a cache, and each is the other's second."""
     limits = SpeechLimits(settings.max_speech_s, settings.max_concurrent_speech)
-    cache = SpeechCache()
+    cache = _cache(settings.redis_url)
     realtime = Engine(dialer, RealtimeDialect(settings.xai_base_url, settings.xai_voice_model), limits, cache)
     tts = Engine(dialer, TtsDialect(settings.xai_base_url), limits, cache)
     realtime.second, tts.second = tts, realtime
     return {"realtime": realtime, "tts": tts}
+
+
+def _cache(redis_url: str | None) -> SpeechCache:
+    if redis_url is None:
+        return SpeechCache()
+    return SpeechCache(remote=shared_memory.connect(redis_url), remote_errors=shared_memory.ERRORS)
 
 
 def open_composer(settings: Settings, dialer: Dialer, spending: Spending) -> Composer:
