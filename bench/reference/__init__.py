@@ -1,0 +1,1 @@
+"""The programs the service is measured against: (a) `obvious`, (b) `asynchronous`, (c) `floor`."""
