@@ -29,10 +29,12 @@ from tts_service.deadline import Deadline
 from tts_service.dial import Dialer
 from tts_service.errors import SpeechError
 from tts_service.secret import Secret
-from tts_service.speech.engine import Engine, SpeechLimits
+from tts_service.speech.cache import SpeechCache
+from tts_service.speech.engine import Dialect, Engine, SpeechLimits
 from tts_service.speech.pacing import Pacing
 from tts_service.speech.realtime import RealtimeDialect
 from tts_service.speech.speaking import Speaking, begin
+from tts_service.speech.tts import TtsDialect
 from tts_service.speech.utterance import Patience
 from tts_service.speech.voice import Ended, Piece, Told, Voice
 
@@ -219,6 +221,20 @@ class Line:
         self.event("response.output_audio.done", response_id=response)
         self.done(response=response)
 
+    def tts_asked(self) -> str:
+        """The text to be spoken in the text-to-speech dialect, where no session needs to be opened."""
+        text = ""
+        while (message := self.hear())["type"] != "text.done":
+            assert message["type"] == "text.delta", message
+            text += message["delta"]
+        return text
+
+    def tts_delta(self, pcm: bytes) -> None:
+        self.event("audio.delta", delta=base64.b64encode(pcm).decode())
+
+    def tts_finish(self) -> None:
+        self.event("audio.done", trace_id="t1")
+
     def stay(self) -> None:
         """Read on until the client closes. Raises TimeoutError when it does not, ConnectionError."""
         while self._is_upgraded:
@@ -346,6 +362,7 @@ class Bench:
 
     def __init__(self) -> None:
         self._dialers: list[Dialer] = []
+        self._engines: list[Engine] = []
 
     def engine(
         self,
@@ -353,23 +370,48 @@ class Bench:
         limits: SpeechLimits | None = None,
         host: str = "127.0.0.1",
         scheme: str = "http",
+        cache: SpeechCache | None = None,
         **dialing: Any,
     ) -> Engine:
+        dialect = RealtimeDialect(f"{scheme}://{host}:{port}/v1", "voice-model")
+        return self._engine(dialect, limits, cache, dialing)
+
+    def tts(self, port: int, limits: SpeechLimits | None = None, cache: SpeechCache | None = None) -> Engine:
+        return self._engine(TtsDialect(f"http://127.0.0.1:{port}/v1"), limits, cache, {})
+
+    def _engine(
+        self,
+        dialect: Dialect,
+        limits: SpeechLimits | None,
+        cache: SpeechCache | None,
+        dialing: dict[str, Any],
+    ) -> Engine:
         self._dialers.append(Dialer(**dialing))
-        base_url = f"{scheme}://{host}:{port}/v1"
-        return Engine(self._dialers[-1], RealtimeDialect(base_url, "voice-model"), limits or SpeechLimits())
+        self._engines.append(Engine(self._dialers[-1], dialect, limits or SpeechLimits(), cache))
+        return self._engines[-1]
 
     @staticmethod
-    def begin(engine: Engine, voice: Voice | None = None) -> Talk:
+    def begin(
+        engine: Engine, voice: Voice | None = None, key: str = CANARY, pacing: Pacing | None = None
+    ) -> Talk:
+        """Each sentence is a piece of its own, unless `pacing` says otherwise."""
         told: queue.SimpleQueue[tuple[float, Told]] = queue.SimpleQueue()
 
         def tell(event: Told) -> None:
             told.put((time.monotonic(), event))
 
-        return Talk(begin(engine, voice or Voice("ara"), Secret(CANARY), tell, each_by_itself()), told)
+        speaking = begin(engine, voice or Voice("ara"), Secret(key), tell, pacing or each_by_itself())
+        return Talk(speaking, told)
 
-    def speak(self, engine: Engine, *texts: str, within_s: float = 15.0) -> Talk:
-        talk = self.begin(engine)
+    def speak(
+        self,
+        engine: Engine,
+        *texts: str,
+        within_s: float = 15.0,
+        voice: Voice | None = None,
+        key: str = CANARY,
+    ) -> Talk:
+        talk = self.begin(engine, voice, key)
         deadline = Deadline.after(within_s)
         for text in texts or ("Hello there.",):
             talk.speaking.say(text, deadline)
@@ -377,6 +419,8 @@ class Bench:
         return talk
 
     def close(self) -> None:
+        for engine in self._engines:
+            engine.close()
         for dialer in self._dialers:
             dialer.close()
 
