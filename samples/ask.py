@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Asks the service one question over HTTP and writes the spoken reply to a file.
 
-    python samples/ask.py CLIENT_ID "What can you help me with?" --out test_output.wav
+    python samples/ask.py CLIENT_ID "What are your opening hours?" --out test_output.wav
 
 Needs the `requests` package and a service that is running (`make run` prints the client_id).
 Exit codes: 0 the file is written, 1 the service refused or cannot be reached, 2 wrong arguments,

@@ -8,6 +8,8 @@ import jinja2
 import pytest
 from playwright.sync_api import expect
 
+from tts_service.sandbox.replies import reply_to
+
 TEMPLATES = Path(__file__).parents[2] / "tts_service" / "web" / "templates"
 CLIENT_ID = "0f6d2c1e-8a54-4c1b-9d0e-2b7f3a6c5d41"
 CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
@@ -34,15 +36,16 @@ def home(scripted_service):
 
 
 def test_one_click_on_an_example_question_is_heard(visitor, scripted_service, home, tone):
-    scripted_service.reply("A good deal.", wav=tone(0.2))
+    scripted_service.reply("A good deal.", wav=tone(0.05))
     refused, requests = [], []
     visitor.page.on("console", lambda entry: refused.append(entry.text))
     visitor.page.on("request", lambda request: requests.append(request.url))
     visitor.page.goto(home())
-    visitor.page.get_by_role("button", name="What can you help me with?").click()
-    expect(visitor.log).to_contain_text("A good deal.")
+    visitor.page.get_by_role("button", name="What are your opening hours?").click()
+    visitor.reads("A good deal.")
     assert visitor.hears("audio-end") == {"source": "service", "completed": True}
-    assert scripted_service.asked == [{"client_id": CLIENT_ID, "message": "What can you help me with?"}]
+    (asked,) = scripted_service.asked
+    assert (asked["client_id"], asked["message"]) == (CLIENT_ID, "What are your opening hours?")
     assert refused == []
     assert all(url.startswith(scripted_service.url) for url in requests)
 
@@ -63,10 +66,32 @@ def test_the_snippet_and_the_curl_can_be_copied(visitor, scripted_service, home)
     assert f'"client_id": "{CLIENT_ID}"' in curl
 
 
-def test_without_a_demo_client_the_page_says_how_to_make_one(visitor, home):
-    visitor.page.goto(home(client_id=None))
-    expect(visitor.page.get_by_role("heading", name="No demo client yet")).to_be_visible()
-    expect(visitor.page.locator("#add")).to_contain_text("tts-service clients add")
+def test_the_example_questions_show_what_the_sandbox_can_do(visitor, scripted_service, home):
+    scripted_service.reply("Yes.")
+    visitor.page.goto(home())
+    questions = visitor.page.locator("[data-ask]").evaluate_all("all => all.map(one => one.dataset.ask)")
+    hours, plans, name = (reply_to([("user", question)]) for question in questions)
+    assert "**" in hours
+    assert "\n- **" in plans
+    assert "](https://" in plans
+    assert name == "Nice to meet you, Ada! What can I do for you?"
+    visitor.page.get_by_role("button", name="My name is Ada.").click()
+    visitor.hears("message", times=2)
+    visitor.page.get_by_role("button", name="What is my name?").click()
+    visitor.hears("message", times=4)
+    told = [("user", asked["message"]) for asked in scripted_service.asked]
+    assert reply_to(told) == "Your name is Ada. I remembered!"
+
+
+def test_without_a_demo_client_the_page_says_what_this_is_and_where_to_read(visitor, home):
+    visitor.page.goto(home(client_id=None, has_xai_key=False))
+    expect(visitor.page.get_by_role("heading", name="What this is")).to_be_visible()
+    card = visitor.page.locator(".empty")
+    expect(card).to_contain_text("tts-service 1.2.3")
+    expect(card).to_contain_text("README.md")
+    expect(card).to_contain_text("tts-service clients add")
+    expect(visitor.page.locator(".badge")).to_have_count(0)  # nobody's business but the operator's
+    expect(visitor.page.locator("body")).not_to_contain_text("XAI_API_KEY is")
     expect(visitor.page.locator("[data-ask]")).to_have_count(0)
     expect(visitor.widget).to_have_count(0)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from playwright.sync_api import expect
+
 # Each would call alert(1), or fetch from evil.example, if any of it became an element, a style or a script.
 PAYLOADS = [
     "<script>alert(1)</script>",
@@ -132,6 +134,36 @@ def test_a_corpus_of_hostile_replies_runs_nothing_and_fetches_nothing(visitor, s
     )
     assert links
     assert {tuple(link) for link in links} <= {("https:", "", "noopener nofollow noreferrer", "_blank")}
+
+
+def test_a_hostile_reply_that_is_still_being_written_is_as_harmless(visitor, scripted_service):
+    """Cut anywhere, a payload is another payload."""
+    service, text = scripted_service, "\n\n".join(PAYLOADS[::3])
+    cut = [text[n : n + 7] for n in range(0, len(text), 7)]
+    service.stream(*(service.text(part) for part in cut), service.done(text))
+    requests = []
+    visitor.page.on("dialog", lambda dialog: (requests.append(dialog.message), dialog.dismiss()))
+    visitor.visits()
+    visitor.opens()
+    expect(visitor.log.locator(".message")).to_have_count(1)
+    visitor.page.on("request", lambda request: requests.append(request.url))
+    visitor.log.evaluate(
+        """log => {
+          window.seen = new Set();
+          new MutationObserver((changes) => {
+            const added = changes.flatMap(({ addedNodes }) => [...addedNodes]);
+            for (const node of added.filter((node) => node.closest?.(".body")))
+              for (const part of [node, ...node.querySelectorAll("*")])
+                for (const name of ["", ...part.getAttributeNames()]) seen.add(`${part.tagName} ${name}`);
+          }).observe(log, { childList: true, subtree: true });
+        }"""
+    )
+    visitor.page.evaluate("ttsWidget.send('go')")
+    seen = {tuple(one.split(" ")) for one in visitor.page.evaluate("[...seen]")}
+    assert ("A", "href") in seen
+    bodies = {("DIV", name) for name in ("", "class", "dir", "lang")}
+    assert seen - bodies <= ALLOWED_ATTRIBUTES | {(tag, "") for tag in ALLOWED}
+    assert requests == [f"{service.url}/api/chat"]
 
 
 def test_hostile_repetition_does_not_freeze_the_page(visitor, scripted_service):

@@ -6,9 +6,17 @@ function enableExamples() {
     button.disabled = false;
     button.addEventListener("click", () => {
       window.ttsWidget.send(button.dataset.ask); // inside this click, so the browser lets the reply be heard
+      showNext(button);
       document.getElementById("widget").scrollIntoView({ block: "nearest" }); // on a phone it stands below
     });
   }
+}
+
+/** A question that only makes sense after another takes its place. */
+function showNext(button) {
+  const { ask, then = ask } = button.dataset;
+  Object.assign(button.dataset, { ask: then, then: ask });
+  button.textContent = then;
 }
 
 function select(node) {

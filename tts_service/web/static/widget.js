@@ -209,7 +209,8 @@
   }
 
   const OPEN_LINK = /!?\[[^\]]*(?:\]?$|\]\([^)]*$)/;
-  const OPEN_MARK = /(?<!\w)[*_]{1,3}(?=\S|$)|`|^\s*(?:[-+•#~=>]+|\d{1,9}[.)]?)\s*$/;
+  const OPEN_MARK = /(?<!\w)[*_]{1,3}(?=\S|$)|`/;
+  const BARE_MARK = /^\s*(?:[-+*•#~=>]+|\d{1,9}[.)]?)\s*$/; // of a list or heading that has no words yet
 
   /** What can be shown of a text that is still being written: a mark waits until it has found its end. */
   function settled(text) {
@@ -218,7 +219,7 @@
     let closed = 0;
     for (const match of line.matchAll(INLINE)) closed = match.index + match[0].length;
     const open = line.slice(closed).search(OPEN_MARK);
-    return text.slice(0, from) + (open < 0 ? line : line.slice(0, closed + open));
+    return text.slice(0, from) + (open < 0 ? line : line.slice(0, closed + open)).replace(BARE_MARK, "");
   }
 
   // ---- Words for the browser's own voice. ----
@@ -508,9 +509,13 @@
     });
   }
 
+  const randomId = () => [...crypto.getRandomValues(new Uint32Array(4))].join("-"); // randomUUID() needs https
+
   /** The whole reply in the end. Until then, tells `heard.text(delta)` and `heard.audio({seq, wav})`. */
   async function ask(message, signal, heard) {
-    const question = conversation.get() ? { message, conversation_id: conversation.get() } : { message };
+    // Ours from the first question on: a visitor who cuts the first answer short goes on with the conversation.
+    if (!conversation.get()) conversation.set(randomId());
+    const question = { message, conversation_id: conversation.get() };
     const response = await post("api/chat", question, signal, "text/event-stream, application/json;q=0.9")
       .catch(() => null);
     if (signal.aborted) throw new Problem(signal.reason);
