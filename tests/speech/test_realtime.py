@@ -19,7 +19,7 @@ from tts_service.secret import Secret
 from tts_service.speech.engine import SpeechLimits
 from tts_service.speech.speaking import probe, speak
 from tts_service.speech.utterance import Patience
-from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Voice
+from tts_service.speech.voice import Asked, Ended, FirstSound, Opened, Piece, Voice
 
 Line = Any  # tests/speech/conftest.py
 CANARY = "xai-canary-0123456789abcdef"
@@ -164,7 +164,7 @@ def test_pieces_spoken_before_a_fault_are_kept(serve: Any, bench: Any, journal: 
 def test_the_engine_tells_opened_then_first_sound_once_then_pieces_then_ended(serve: Any, bench: Any) -> None:
     talk = bench.speak(bench.engine(serve(answering(SOUND, SOUND)).port), "One.", "Two.")
     talk.outcome()
-    assert [type(event) for event in talk.heard] == [Opened, FirstSound, Piece, Piece, Ended]
+    assert [type(event) for event in talk.heard] == [Opened, Asked, FirstSound, Piece, Asked, Piece, Ended]
 
 
 def test_sound_that_came_whole_is_kept_when_the_provider_has_left_before_our_pongs(
@@ -447,7 +447,7 @@ def test_a_machine_without_threads_is_busy_and_keeps_its_place_free(
 def test_speak_gives_a_whole_text_as_one_piece(serve: Any, bench: Any) -> None:
     engine = bench.engine(serve(answering(SOUND)).port)
     told = list(speak(engine, Voice("ara"), Secret(CANARY), "Hello.", Deadline.after(10)))
-    assert [type(event) for event in told] == [Opened, FirstSound, Piece, Ended]
+    assert [type(event) for event in told] == [Opened, Asked, FirstSound, Piece, Ended]
     assert told[-1] == Ended(None)
 
 

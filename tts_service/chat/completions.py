@@ -71,7 +71,7 @@ class ReplyText:
 
     def add(self, delta: str) -> str:
         """What of `delta` is kept."""
-        kept = "".join(character for character in delta if _is_text(character))
+        kept = delta if delta.isprintable() else "".join(filter(_is_text, delta))
         room = MAX_REPLY_CHARS - len(self.text)
         if len(kept) > room:
             kept, self.is_full = _cut_at_grapheme(kept, room), True

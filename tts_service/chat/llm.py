@@ -13,12 +13,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from tts_service.chat.completions import (
@@ -57,6 +58,13 @@ MAX_STREAM_BYTES = 4 * 1024 * 1024
 MAX_REFUSAL_BYTES = 64 * 1024
 AFTER_DONE_S = 0.05  # for the end of the body behind [DONE], so that the connection can be used again
 RETRY_AFTER_WORTH_S = 3  # a provider that asks for a longer pause is not asked twice in one turn
+
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "text/event-stream, application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"tts-service/{__version__}",
+}
 
 _DIALED: dict[DialFailure, type[UpstreamError]] = {
     DialFailure.UNREACHABLE: UpstreamUnreachable,
@@ -140,27 +148,20 @@ class _DialedAdapter(HTTPAdapter):
         super().close()
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere: a redirect would carry the key to another host. Asked even when redirects are off, and
-        then the whole body is read, however long it is.
-        """
-
-
 class ChatModel:
-    """One for the process; keeps connections alive between turns, to each host its own."""
+    """One for the process; keeps connections alive between turns, to each host its own.
+
+    Uses requests' transport adapter without a Session around it: what a Session adds is what must not happen
+    here. It would follow redirects with the key, read their bodies whole, keep cookies between customers
+    (faults L8) and take proxies, passwords and certificates from the environment.
+    """
 
     def __init__(self, dialer: Dialer) -> None:
         self._dialer = dialer
         self._retries = RetryBudget()
         # Its warnings quote addresses and whatever a server put where its headers should be.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
-        self._session = _Session()
-        self._session.trust_env = False  # no proxy, netrc or CA bundle slips in from the environment
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # faults L8, the same here
-        adapter = _DialedAdapter(pool_connections=64, pool_maxsize=512)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._adapter = _DialedAdapter(pool_connections=64, pool_maxsize=512)
 
     def ask(
         self, route: ModelRoute, conversation: Sequence[Said], deadline: Deadline, lifeline: Lifeline
@@ -179,7 +180,7 @@ class ChatModel:
             _call.reset(token)
 
     def close(self) -> None:
-        self._session.close()
+        self._adapter.close()
 
     def _answer(self, route: ModelRoute, body: bytes, call: _Call) -> requests.Response:
         self._retries.attempted()
@@ -194,28 +195,27 @@ class ChatModel:
         return self._post(route, body, call.deadline)
 
     def _post(self, route: ModelRoute, body: bytes, deadline: Deadline) -> requests.Response:
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "text/event-stream, application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": f"tts-service/{__version__}",
-        }
-        if route.key:
-            headers["Authorization"] = f"Bearer {route.key.reveal()}"
         with _mapped():
-            response = self._session.post(
-                f"{route.base_url}/chat/completions",
-                data=body,
-                headers=headers,
-                stream=True,
-                timeout=max(deadline.remaining_s, 0.001),
-                allow_redirects=False,
+            response = self._adapter.send(
+                _request(route, body), stream=True, timeout=max(deadline.remaining_s, 0.001)
             )
             if response.status_code == 200:
                 return response
             with contextlib.closing(response):
                 words = response.raw.read(MAX_REFUSAL_BYTES, decode_content=True)
         raise refusal(response.status_code, words, response.headers.get("Retry-After"))
+
+
+def _request(route: ModelRoute, body: bytes) -> requests.PreparedRequest:
+    # Filled in by hand: prepare() spends as long on cookies, hooks and guesses as the rest of the call.
+    request = requests.PreparedRequest()
+    request.method, request.url, request.body = "POST", f"{route.base_url}/chat/completions", body
+    request.hooks = default_hooks()
+    request.headers = CaseInsensitiveDict(_HEADERS)
+    request.headers["Content-Length"] = str(len(body))
+    if route.key:
+        request.headers["Authorization"] = f"Bearer {route.key.reveal()}"
+    return request
 
 
 def _pause_before_retry(error: UpstreamError) -> float | None:
@@ -302,7 +302,7 @@ def _mapped() -> Iterator[None]:
         raise UpstreamTls from None
     except requests.exceptions.ConnectionError:
         raise UpstreamUnreachable from None
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader):
+    except ValueError:  # requests' InvalidURL and InvalidHeader are; so is what urllib.parse raises
         raise UpstreamRejected from None
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError):
         raise UpstreamBadResponse(BROKE_OFF) from None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 import websocket
-from websocket import _handshake
+from websocket import _handshake, _http
 
 from tts_service.deadline import Deadline
 from tts_service.dial import Dialer, DialError, DialFailure, Lifeline
@@ -69,7 +69,20 @@ class _NoCookies:
         return ""
 
 
+def _line(wire: Wire) -> bytes:
+    """A header line at once: websocket-client asks for each byte by itself, 600 times for one handshake."""
+    try:
+        return wire.line()
+    except EOFError:
+        raise websocket.WebSocketConnectionClosedException from None
+    except TimeoutError:
+        raise websocket.WebSocketTimeoutException from None
+
+
+# Private places of the library, for want of public ones. If they move, handshakes are slower again and the
+# test that no cookie travels fails.
 _handshake.CookieJar = _NoCookies()  # type: ignore[assignment]
+_http.recv_line = _line  # type: ignore[assignment, attr-defined]
 
 
 @dataclass(frozen=True)
@@ -96,6 +109,7 @@ class Connection:
     def __init__(self, ws: websocket.WebSocket, wire: Wire, send_s: float) -> None:
         self._ws, self._wire, self._send_s = ws, wire, send_s
         self._reader = FrameReader()
+        self.has_ended = False  # the provider's close frame was read; nothing we send is heard any more
         self.opened_at = time.monotonic()
 
     @classmethod
@@ -149,7 +163,11 @@ class Connection:
         return self._messages(data, deadline)
 
     def meanwhile(self, deadline: Deadline) -> list[Message]:
-        """What has come while nobody was reading, without waiting. Raises as `receive` does."""
+        """What has come while nobody was reading, without waiting; also an end that was read along with what
+        came before it. Raises as `receive` does.
+        """
+        if self.has_ended:
+            return [_LOST]
         self._wire.deadline = deadline
         messages: list[Message] = []
         try:
@@ -184,12 +202,18 @@ class Connection:
             raise SpeechTooLarge(stage="audio") from None
         except FrameError:
             raise SpeechProtocol(stage="audio", detail="frame") from None
-        for message in messages:
-            if message.opcode is Opcode.PING:
-                # Whoever has gone since still may have sent everything: what is read decides.
-                with contextlib.suppress(SpeechClosed):
-                    self._write(bytes(message.payload), Opcode.PONG, deadline.within(self._send_s))
-        return [m for m in messages if m.opcode not in (Opcode.PING, Opcode.PONG)]
+        return [message for message in messages if not self._is_heartbeat(message, deadline)]
+
+    def _is_heartbeat(self, message: Message, deadline: Deadline) -> bool:
+        opcode = message.opcode
+        if opcode is Opcode.TEXT:
+            return False
+        self.has_ended = self.has_ended or opcode is Opcode.CLOSE
+        if opcode is Opcode.PING:
+            # Whoever has gone since still may have sent everything: what is read decides.
+            with contextlib.suppress(SpeechClosed):
+                self._write(bytes(message.payload), Opcode.PONG, deadline.within(self._send_s))
+        return opcode in (Opcode.PING, Opcode.PONG)
 
     def _write(self, payload: bytes, opcode: Opcode, deadline: Deadline) -> None:
         self._wire.deadline = deadline

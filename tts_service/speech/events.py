@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -59,8 +59,7 @@ class ResponseCreated:
     response_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class AudioDelta:
+class AudioDelta(NamedTuple):
     """`delta` is whatever stood there; checking that it is base64 is the listener's."""
 
     response_id: str | None
@@ -68,8 +67,7 @@ class AudioDelta:
     delta: object
 
 
-@dataclass(frozen=True, slots=True)
-class TranscriptDelta:
+class TranscriptDelta(NamedTuple):
     response_id: str | None
     text: str
 
@@ -105,9 +103,10 @@ def parse(payload: bytes | bytearray) -> Heard | None:
         event = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
         raise Malformed from error
-    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+    kind = event.get("type") if isinstance(event, dict) else None
+    if not isinstance(kind, str):
         raise Malformed
-    read = _READERS.get(event["type"])
+    read = _READERS.get(kind)
     return read(event) if read else None
 
 

@@ -44,7 +44,7 @@ class WarmSockets:
         now = self._clock()
         with self._lock:
             stale = self._stale(now)
-            if self._is_closed or now - connection.opened_at > OLDEST_S:
+            if self._is_closed or connection.has_ended or now - connection.opened_at > OLDEST_S:
                 stale.append(connection)
             else:
                 self._kept.append((place, connection, now))

@@ -260,8 +260,9 @@ class Speaking:
         within = self._limit().within(deadline.remaining_s)
         session = self._session = self._engine.open(self._voice, self._key, within, self._lifeline)
         session.utterance.notes = self._notes
-        for message in session.utterance.opening():
-            session.connection.send(message, self._limit())
+        if session.utterance.state is State.OPENING:  # a warm socket has agreed on everything before
+            for message in session.utterance.opening():
+                session.connection.send(message, self._limit())
         self._listen(session, State.READY)
         self._tell(Opened(int((time.monotonic() - began) * 1000)))
         return session

@@ -76,6 +76,8 @@ class TtsUtterance(Utterance):
             event = orjson.loads(payload)
             kind = event["type"]
         except (orjson.JSONDecodeError, TypeError, KeyError):
+            event = kind = None
+        if not isinstance(kind, str):
             self._malformed(payload)
             return
         match kind:

@@ -11,7 +11,7 @@ import unicodedata
 
 def is_verbatim(asked: str, transcript: str) -> bool:
     """True also where there is no transcript: then nothing is known, and nothing is claimed."""
-    return not transcript.strip() or _words(asked) == _words(transcript)
+    return asked == transcript or not transcript.strip() or _words(asked) == _words(transcript)
 
 
 def _words(text: str) -> str:

@@ -29,12 +29,12 @@ class Wire:
 
     def read(self) -> bytes:
         """What has come, at least one byte; b"" at the end. Raises OSError (TimeoutError), WireOverflow."""
-        ahead = self._rest()
-        if ahead:
-            return ahead
-        if self.deadline.expired:  # else a flood, of which there is always more to read, would stretch it
+        if self._at < len(self._ahead):
+            return self._rest()
+        remaining_s = self.deadline.remaining_s
+        if not remaining_s:  # else a flood, of which there is always more to read, would stretch it
             raise TimeoutError
-        self.sock.settimeout(self.gettimeout())
+        self.sock.settimeout(remaining_s)
         return self._received()
 
     def read_waiting(self) -> bytes | None:
@@ -62,10 +62,20 @@ class Wire:
         self._ahead, self._at = b"", 0
         return rest
 
+    def line(self) -> bytes:
+        """Up to and with the next line feed. Raises as `read` does; EOFError at the end."""
+        while (end := self._ahead.find(b"\n", self._at)) < 0:
+            rest = self._rest()
+            more = self.read()
+            if not more:
+                raise EOFError
+            self._ahead = rest + more
+        start, self._at = self._at, end + 1
+        return self._ahead[start : self._at]
+
     # What websocket-client asks of a socket.
 
     def recv(self, count: int) -> bytes:
-        # It reads the handshake byte by byte; what lies beyond is kept for `read`.
         if self._at >= len(self._ahead):
             self._ahead, self._at = self.read(), 0
         data = self._ahead[self._at : self._at + count]
@@ -73,12 +83,13 @@ class Wire:
         return data
 
     def send(self, data: bytes) -> int:
-        self.sock.settimeout(self.gettimeout())
+        self.sock.settimeout(max(self.deadline.remaining_s, 0.001))
         self.sock.sendall(data)
         return len(data)
 
     def gettimeout(self) -> float:
-        return max(self.deadline.remaining_s, 0.001)
+        """Only compared with 0, which would mean a socket that does not wait; `read` keeps the deadline."""
+        return 1.0
 
     def settimeout(self, timeout_s: float | None) -> None:
         """Nothing: the deadline decides."""
