@@ -20,17 +20,18 @@ from tts_service.speech.tts import TtsDialect
 def open_engines(settings: Settings, dialer: Dialer) -> dict[str, Engine]:
     """By the name in a client's `speech_engine`. They share a cache, and each is the other's second."""
     limits = SpeechLimits(settings.max_speech_s, settings.max_concurrent_speech)
-    cache = _cache(settings.redis_url)
+    cache = _cache(settings)
     realtime = Engine(dialer, RealtimeDialect(settings.xai_base_url, settings.xai_voice_model), limits, cache)
     tts = Engine(dialer, TtsDialect(settings.xai_base_url), limits, cache)
     realtime.second, tts.second = tts, realtime
     return {"realtime": realtime, "tts": tts}
 
 
-def _cache(redis_url: str | None) -> SpeechCache:
-    if redis_url is None:
-        return SpeechCache()
-    return SpeechCache(remote=shared_memory.connect(redis_url), remote_errors=shared_memory.ERRORS)
+def _cache(settings: Settings) -> SpeechCache:
+    limit_bytes = int(settings.speech_cache_mb * 1024 * 1024)
+    if settings.redis_url is None:
+        return SpeechCache(limit_bytes)
+    return SpeechCache(limit_bytes, shared_memory.connect(settings.redis_url), shared_memory.ERRORS)
 
 
 def open_composer(settings: Settings, dialer: Dialer, spending: Spending) -> Composer:

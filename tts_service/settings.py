@@ -48,6 +48,7 @@ class Settings:
     speech_deadline_s: float = 30.0
     max_speech_s: float = 120.0
     max_concurrent_speech: int = 512  # ours: measured, ARCHITECTURE.md "Limits"
+    speech_cache_mb: float = 8.0  # ours: of spoken pieces in this process's memory; 0 keeps none
     production: bool = False
     rate_limit_ip: str = "30/minute"
     rate_limit_client: str = "600/minute"
@@ -88,6 +89,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         speech_deadline_s=reading.number("SPEECH_DEADLINE_S", 30, 1, 300),
         max_speech_s=reading.number("MAX_SPEECH_S", 120, 1, 900),
         max_concurrent_speech=int(reading.number("MAX_CONCURRENT_SPEECH", 512, 1, 100_000)),
+        speech_cache_mb=reading.number("SPEECH_CACHE_MB", 8, 0, 4096),
         production=production,
         rate_limit_ip=reading.rate("RATE_LIMIT_IP", default.rate_limit_ip),
         rate_limit_client=reading.rate("RATE_LIMIT_CLIENT", default.rate_limit_client),

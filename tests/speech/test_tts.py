@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.speech.test_realtime_faults import (
     BAD_SOUND,
@@ -601,7 +602,7 @@ def tts(sandbox: str) -> Iterator[Callable[..., Engine]]:
         "html": "speech_protocol",
         "reset": "speech_closed",
         "hang": "speech_timeout",
-        "big_body=10000000": "speech_rate_limited",
+        "big_body=10000000": "speech_timeout",
         "handshake=bad_accept": "speech_protocol",
         "handshake=extension": "speech_protocol",
         "mute": "speech_timeout",
@@ -643,7 +644,7 @@ def test_a_fault_of_the_sandbox_gives_its_code_or_the_sound(
     fault: str, code: str | None, tts: Callable[..., Engine], bench: Any, journal: Any
 ) -> None:
     limits = replace(bench.HURRIED, patience=Patience(0.8, 0.5, 0.15))
-    talk = bench.speak(tts(limits), "Hello there.", key=f"xai-sandbox+tts_ws.{fault},{CANARY}=1"[: -len(CANARY) - 3])
+    talk = bench.speak(tts(limits), "Hello there.", key=f"xai-sandbox-{CANARY}+tts_ws.{fault}")
     error = talk.outcome(5)
     assert (error and error.code) == code
     assert (talk.pcm == b"") == (code is not None)
@@ -688,10 +689,13 @@ def test_say_that_fails_says_why_in_one_line_and_leaves_no_file(sandbox: str, tm
     assert not out.exists()
 
 
-def test_the_sandbox_hears_one_connection_for_a_voice_that_speaks_twice(
+def test_two_replies_of_one_voice_are_one_call_at_the_sandbox(
     tts: Callable[..., Engine], sandbox: str
 ) -> None:
     engine, voice, key = tts(SpeechLimits()), Voice("rex"), Secret("xai-sandbox-twice")
     for text in ("First.", "Second."):
         *_, last = speak(engine, voice, key, text, Deadline.after(10))
         assert last == Ended(None)
+    calls = requests.get(sandbox.replace("/v1", "/sandbox/calls"), timeout=5).json()["calls"]
+    [call] = [call for call in calls if call["voice"] == "rex"]
+    assert call["texts"] == ["First.", "Second."]

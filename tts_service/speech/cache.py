@@ -23,7 +23,7 @@ from tts_service.speech.audio import Pcm
 
 log = logging.getLogger(__name__)
 
-MEMORY_BYTES = 32 * 1024 * 1024  # eleven minutes of speech
+MEMORY_BYTES = 8 * 1024 * 1024  # three minutes of speech: some dozens of greetings and usual answers
 ENTRY_BYTES = 4 * 1024 * 1024
 KEPT_S = 7 * 24 * 3600
 # Redis is a convenience here: a slow one is left alone for a while rather than waited for in each turn (3e).
