@@ -202,7 +202,10 @@ class Connection:
             raise SpeechTooLarge(stage="audio") from None
         except FrameError:
             raise SpeechProtocol(stage="audio", detail="frame") from None
-        return [message for message in messages if not self._is_heartbeat(message, deadline)]
+        for message in messages:
+            if message.opcode is not Opcode.TEXT:
+                return [message for message in messages if not self._is_heartbeat(message, deadline)]
+        return messages
 
     def _is_heartbeat(self, message: Message, deadline: Deadline) -> bool:
         opcode = message.opcode

@@ -60,10 +60,12 @@ class ResponseCreated:
 
 
 class AudioDelta(NamedTuple):
-    """`delta` is whatever stood there; checking that it is base64 is the listener's."""
+    """All three are whatever stood there, since one comes for every 100 ms of sound: checking is the
+    listener's.
+    """
 
-    response_id: str | None
-    event_id: str | None
+    response_id: object
+    event_id: object
     delta: object
 
 
@@ -110,7 +112,8 @@ def parse(payload: bytes | bytearray) -> Heard | None:
     return read(event) if read else None
 
 
-def _text(value: object) -> str | None:
+def named(value: object) -> str | None:
+    """An id as it should be, or None."""
     return value if isinstance(value, str) and value else None
 
 
@@ -130,32 +133,32 @@ def _whole(value: object) -> int | None:
 def _session_updated(event: dict[str, Any]) -> SessionUpdated:
     output = _dict(_dict(_dict(event.get("session")).get("audio")).get("output"))
     form = _dict(output.get("format"))
-    return SessionUpdated(_text(form.get("type")), _whole(form.get("rate")), _whole(form.get("channels")))
+    return SessionUpdated(named(form.get("type")), _whole(form.get("rate")), _whole(form.get("channels")))
 
 
 def _response_created(event: dict[str, Any]) -> ResponseCreated:
-    return ResponseCreated(_text(_dict(event.get("response")).get("id")))
+    return ResponseCreated(named(_dict(event.get("response")).get("id")))
 
 
 def _audio_delta(event: dict[str, Any]) -> AudioDelta:
-    return AudioDelta(_text(event.get("response_id")), _text(event.get("event_id")), event.get("delta"))
+    return AudioDelta(event.get("response_id"), event.get("event_id"), event.get("delta"))
 
 
 def _transcript_delta(event: dict[str, Any]) -> TranscriptDelta:
-    return TranscriptDelta(_text(event.get("response_id")), _text(event.get("delta")) or "")
+    return TranscriptDelta(named(event.get("response_id")), named(event.get("delta")) or "")
 
 
 def _audio_done(event: dict[str, Any]) -> AudioDone:
-    return AudioDone(_text(event.get("response_id")))
+    return AudioDone(named(event.get("response_id")))
 
 
 def _response_done(event: dict[str, Any]) -> ResponseDone:
     response = _dict(event.get("response"))
-    return ResponseDone(_text(response.get("id")), _text(response.get("status")))
+    return ResponseDone(named(response.get("id")), named(response.get("status")))
 
 
 def _response_cancelled(event: dict[str, Any]) -> ResponseDone:
-    response_id = _text(event.get("response_id")) or _text(_dict(event.get("response")).get("id"))
+    response_id = named(event.get("response_id")) or named(_dict(event.get("response")).get("id"))
     return ResponseDone(response_id, "cancelled")
 
 

@@ -19,6 +19,7 @@ from tts_service.speech.events import (
     SessionUpdated,
     TranscriptDelta,
     force_message,
+    named,
     parse,
     session_update,
 )
@@ -127,18 +128,19 @@ class RealtimeUtterance(Utterance):
         return self._response is None or response_id is None or response_id == self._response
 
     def _audio(self, event: AudioDelta) -> None:
-        if self.state is State.SETTLING or not self._is_ours(event.response_id):
-            return
-        if event.event_id is not None:
-            if event.event_id in self._heard_events:  # sent twice (faults 3c-26)
+        response_id, event_id, delta = event
+        if self.state is not State.SPEAKING or response_id != self._response or response_id is None:
+            response_id = named(response_id)
+            if self.state is State.SETTLING or not self._is_ours(response_id):
                 return
-            self._heard_events.add(event.event_id)
-        sound = self._decoded(event.delta)
-        if not sound:
-            return
-        key = event.response_id if self._response is None else self._response
-        self._sound.setdefault(key, []).append(sound)
-        self._hold(sound)
+            response_id = self._response or response_id
+        if isinstance(event_id, str) and event_id:
+            if event_id in self._heard_events:  # sent twice (faults 3c-26)
+                return
+            self._heard_events.add(event_id)
+        if sound := self._decoded(delta):
+            self._sound.setdefault(response_id, []).append(sound)
+            self._hold(sound)
 
     def _audio_done(self, event: AudioDone) -> None:
         if self.state is not State.SPEAKING or not self._is_ours(event.response_id):

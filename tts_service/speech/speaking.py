@@ -289,7 +289,10 @@ class Speaking:
                     return
                 raise SpeechTimeout(stage=utterance.stage) from None
             for message in messages:
-                _hear(session, message)
+                if message.opcode is Opcode.TEXT:
+                    utterance.hear(message.payload)
+                else:
+                    _hear(session, message)
             if utterance.has_sound:
                 self._note_first_sound()
 
