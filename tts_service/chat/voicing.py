@@ -5,6 +5,7 @@ Without a voice (a text-only client, no key, no budget) it takes everything and 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 
@@ -19,6 +20,9 @@ from tts_service.speech.speaking import Speaking, begin
 from tts_service.speech.spoken import SpokenText
 from tts_service.speech.voice import Asked, Ended, FirstSound, Piece, Tell, Told, Voice
 
+UNREAD_CHARS = 80
+_MAY_END = re.compile(r"[.!?…:;。！？：；\n]")
+
 
 class Voicing:
     """`error` says why there is no voice, or why it ended early; `pieces` what was spoken whole."""
@@ -32,6 +36,7 @@ class Voicing:
         self._voice_id = ""
         self._speaking: Speaking | None = None
         self._words = SpokenText()
+        self._unread = ""
         self._budget_s = 0.0
         self._from = 0.0
 
@@ -65,15 +70,22 @@ class Voicing:
 
     def write(self, delta: str) -> bool:
         """More of the reply's text; True if that gave the voice something to say."""
-        return self._say(self._words.feed(delta))
+        self._unread += delta
+        # No sentence can have ended: it is read with what follows, for the same result and less work.
+        if len(self._unread) < UNREAD_CHARS and not _MAY_END.search(self._unread):
+            return False
+        unread, self._unread = self._unread, ""
+        return self._say(self._words.feed(unread))
 
     def finish(self) -> None:
         """The text is complete."""
-        self._say(self._words.finish())
+        self._say(self._words.feed(self._unread) + self._words.finish())
         if self._speaking is None:
             return
-        if self._deadline is None:  # nothing of it can be said: a picture, a line of code
+        if self._deadline is None:  # nothing of it can be said: a picture, a line; nobody waits for its end
             self._speaking.cancel()
+            self._end(None)
+            return
         self._speaking.finish()
 
     def hear(self, told: Told) -> None:

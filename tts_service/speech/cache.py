@@ -91,8 +91,8 @@ class SpeechCache:
 
     def _keep(self, key: str, pcm: Pcm) -> None:
         with self._lock:
-            if key in self._pieces:
-                return
+            if old := self._pieces.pop(key, None):
+                self._bytes -= len(old.data)
             self._pieces[key] = pcm
             self._bytes += len(pcm.data)
             while self._bytes > self._limit:

@@ -23,6 +23,7 @@ from tts_service.errors import (
     SpeechClosed,
     SpeechError,
     SpeechTimeout,
+    SpeechTooLong,
     SpeechUnavailable,
 )
 from tts_service.retry import WORTH_S, pause_s
@@ -55,16 +56,25 @@ def begin(engine: Engine, voice: Voice, key: Secret, tell: Tell, pacing: Pacing 
         raise
 
 
-def speak(engine: Engine, voice: Voice, key: Secret, text: str, deadline: Deadline) -> Iterator[Told]:
+def speak(
+    engine: Engine,
+    voice: Voice,
+    key: Secret,
+    text: str,
+    deadline: Deadline,
+    lifeline: Lifeline | None = None,
+) -> Iterator[Told]:
     """`text` as one reply, for callers that have it whole; from the cache without any connection.
 
-    The last of what it tells is `Ended`. Raises SpeechBusy.
+    The last of what it tells is `Ended`. Cutting `lifeline` cancels it. Raises SpeechBusy.
     """
     if (pcm := engine.recalled(voice, text)) is not None:
         yield from (FirstSound(), Piece(0, text, pcm, cached=True), Ended())
         return
     told: queue.SimpleQueue[Told] = queue.SimpleQueue()
     speaking = begin(engine, voice, key, told.put)
+    if lifeline is not None:
+        lifeline.on_cut(speaking.cancel)
     speaking.say(text, deadline)
     speaking.finish()
     try:
@@ -155,9 +165,9 @@ class Speaking:
         finally:
             self._part(in_peace=error is None and self._cancelled is None)
             self._engine.give_slot()
-        if self._cancelled and self._wanted:
-            error = self._cancelled
-        if self._wanted or (error and not self._cancelled):
+        if self._cancelled:  # where nothing was to be said, that it was cut short is no fault
+            error = self._cancelled if self._wanted else None
+        if self._wanted or error:
             _report(error, time.monotonic() - began, self._audio_s, self._notes)
         self._tell(Ended(error))
 
@@ -165,7 +175,7 @@ class Speaking:
         session = self._open()
         while (text := self._next_piece()) is not None:
             pcm = self._engine.recalled(self._voice, text)
-            if pcm is not None:
+            if pcm is not None and pcm.rate_hz == session.utterance.rate_hz:
                 self._hand_on(text, pcm, cached=True)
                 continue
             session = self._still_open(session)
@@ -205,6 +215,9 @@ class Speaking:
             self._pacing.add(sentence)
 
     def _hand_on(self, text: str, pcm: Pcm, cached: bool = False) -> None:
+        # The utterance stops an endless piece; here are those of the cache and of an earlier connection too.
+        if self._audio_s + pcm.duration_s > self._engine.limits.max_speech_s:
+            raise SpeechTooLong(stage="audio")
         self._note_first_sound()
         self._audio_s += pcm.duration_s
         self._pacing.spoken(pcm.duration_s, time.monotonic())
@@ -229,13 +242,17 @@ class Speaking:
         second = self._engine.second
         if not self._voice.retries_drift or second is None:
             return pcm
-        self._tell(Asked(text))
-        told = speak(second, self._voice, self._key, text, self._limit())
-        again = [event.pcm for event in told if isinstance(event, Piece) and event.pcm.rate_hz == pcm.rate_hz]
-        if not again:
+        again: Pcm | None = None
+        with contextlib.suppress(SpeechBusy):  # reported where it was raised; there is sound all the same
+            for event in speak(second, self._voice, self._key, text, self._limit(), self._lifeline):
+                if isinstance(event, Asked):
+                    self._tell(event)
+                elif isinstance(event, Piece) and event.pcm.rate_hz == pcm.rate_hz:
+                    again = event.pcm
+        if again is None:
             return pcm
         self._notes.append("second_engine")
-        return again[0]
+        return again
 
     def _open(self) -> Session:
         self._engine.retries.attempted()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Protocol
 
 from flask import Request
@@ -19,6 +18,7 @@ from tts_service.errors import (
     UnsupportedMediaType,
 )
 from tts_service.web import strict_json
+from tts_service.web.alarms import Alarms
 from tts_service.web.connection import Connection
 
 MAX_BODY = 65_536  # bytes
@@ -26,6 +26,8 @@ BODY_TIMEOUT_S = 10.0  # faults T16
 # A body a little too large is read to its end before it is refused: closing a socket that holds unread bytes
 # resets the connection, and the caller would never see the 413.
 _MAX_DISCARDED = 1 << 20
+
+_alarms = Alarms()
 
 
 class _Stream(Protocol):
@@ -57,7 +59,7 @@ def _read(request: Request) -> bytes:
     if length is not None and length > _MAX_DISCARDED:
         raise BodyTooLarge
     deadline = Deadline.after(BODY_TIMEOUT_S)
-    alarm = _alarm(request, deadline)
+    alarm = _alarms.set(BODY_TIMEOUT_S, Connection(request.environ).stop_reading)
     try:
         body = request.stream.read(MAX_BODY + 1)
         if len(body) > MAX_BODY:
@@ -68,7 +70,7 @@ def _read(request: Request) -> bytes:
             raise RequestTimeout from None
         raise InvalidRequest("The body is not framed as HTTP/1.1 asks for, or ended too soon.") from None
     finally:
-        alarm.cancel()
+        _alarms.cancel(alarm)
     if deadline.expired:
         raise RequestTimeout
     if length is not None and len(body) < length:
@@ -80,10 +82,3 @@ def _discard(stream: _Stream) -> None:
     discarded = 0
     while discarded < _MAX_DISCARDED and (piece := stream.read(MAX_BODY)):
         discarded += len(piece)
-
-
-def _alarm(request: Request, deadline: Deadline) -> threading.Timer:
-    alarm = threading.Timer(deadline.remaining_s, Connection(request.environ).stop_reading)
-    alarm.daemon = True
-    alarm.start()
-    return alarm
