@@ -286,11 +286,11 @@ class _Turn:
 
     def _next(self, wait_s: float) -> str | _Thought | Told | None:
         """The next thing told, or None when `wait_s` is over. Raises ReaderGone."""
-        until = Deadline.after(wait_s)
-        while not until.expired:
+        while wait_s > 0:
             try:
-                return self._told.get(timeout=min(until.remaining_s, READER_CHECK_S))
+                return self._told.get(timeout=min(wait_s, READER_CHECK_S))
             except queue.Empty:
+                wait_s -= READER_CHECK_S
                 self._check_reader()
         return None
 
