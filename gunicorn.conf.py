@@ -32,11 +32,11 @@ worker_connections = 1000
 # (ecosystem 2). Threads are held by slow callers, so such a server needs a buffering proxy (faults L10).
 threads = 256
 
-timeout = (
-    60  # a worker that has not come round to its loop for so long is replaced; turns have their own limits
-)
+# A worker that has not come round to its loop for so long is replaced; turns have their own limits.
+timeout = 60
 graceful_timeout = 25  # below the 30 s that platforms wait before they kill
-_hush_after_s = 8  # then voices still under way are stopped and their turns answered with the text (faults 3c-30)
+# Then voices still under way are stopped and their turns answered with the text (faults 3c-30).
+_hush_after_s = 8
 keepalive = 10  # under gevent also the time a request's head may take to arrive (faults T16)
 
 # Row 54 of faults 5: longer gets 414 or 431.

@@ -19,12 +19,13 @@ MODULES = {
 }
 
 # Part of the package: (parts of ours it may import, libraries it may import). The standard library is free.
-GROUND = {"errors", "deadline", "secret", "retry", "version", "logs"}
+GROUND = {"errors", "deadline", "secret", "retry", "threads", "version", "logs"}
 MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "deadline": (set(), set()),
     "secret": (set(), set()),
     "retry": (set(), set()),
+    "threads": (set(), set()),
     "version": (set(), set()),
     "logs": (set(), {"orjson"}),
     "settings": ({"secret"}, {"limits"}),

@@ -64,7 +64,11 @@ FITTING: list[tuple[str, Any, Any]] = [
 REFUSED: list[tuple[str, Any]] = [
     *[("name", v) for v in ("", "   ", "x" * 101, "a\nb", "a\x00b", "a\u2028b", "a\ud800b", "\x1b[31m")],
     *[("name", v) for v in (None, 7, ["Acme"])],
-    *[(flag, v) for flag in ("enabled", "browser_tokens", "retry_on_drift") for v in (0, 1, "true", "yes", None, [])],
+    *[
+        (flag, v)
+        for flag in ("enabled", "browser_tokens", "retry_on_drift")
+        for v in (0, 1, "true", "yes", None, [])
+    ],
     *[("ai_provider", v) for v in ("XAI", "anthropic", "", None, ["xai"])],
     *[
         ("ai_base_url", v)

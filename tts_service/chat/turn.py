@@ -7,7 +7,6 @@ peer and no library can stretch a turn (faults 3).
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import queue
 import threading
@@ -16,6 +15,7 @@ import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
+from tts_service import threads
 from tts_service.chat.completions import Said
 from tts_service.chat.cost import Prices
 from tts_service.chat.events import Event, Reply, SpokenPiece, TextDelta
@@ -210,8 +210,7 @@ class _Turn:
         if self._composer.is_draining:  # since just now: hush() found no voice to stop yet
             self.hush()
         self._conversation = self._prompt()
-        run = contextvars.copy_context().run
-        threading.Thread(target=run, args=(self._ask, route, deadline), name="think", daemon=True).start()
+        threads.start(lambda: self._ask(route, deadline))
 
     def _text_and_sound(self, deadline: Deadline) -> Iterator[Event]:
         """Until the text is complete. Raises what ended the model."""

@@ -8,13 +8,12 @@ clock, the second attempt and the report.
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import logging
 import queue
-import threading
 import time
 from collections.abc import Iterator
 
+from tts_service import threads
 from tts_service.deadline import Deadline
 from tts_service.dial import Lifeline
 from tts_service.errors import (
@@ -126,9 +125,7 @@ class Speaking:
         self._sounded = False
         self._audio_s = 0.0
         self._notes: list[str] = []
-        # A copied context: log lines of this thread carry the request's id.
-        run = contextvars.copy_context().run
-        threading.Thread(target=run, args=(self._run,), name="speech", daemon=True).start()
+        threads.start(self._run)
 
     def say(self, sentence: str, deadline: Deadline) -> None:
         """Speak `sentence` after what came before. The first call's deadline holds for the whole reply."""
