@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-LINGER_S = 0.5
+LINGER_S = 0.05
 
 _Work = Callable[[], object]
 _Inbox = queue.SimpleQueue[_Work]

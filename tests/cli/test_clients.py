@@ -70,6 +70,7 @@ def test_every_field_of_the_contract_can_be_set_and_is_listed(run: Run) -> None:
         "daily_limit": "2.5",
         "retention_days": "7",
         "browser_tokens": "true",
+        "retry_on_drift": "true",
     }
     arguments = [part for field, value in given.items() for part in ("--set", f"{field}={value}")]
     client_id = run(
@@ -95,6 +96,7 @@ def test_every_field_of_the_contract_can_be_set_and_is_listed(run: Run) -> None:
             "daily_limit": 2.5,
             "retention_days": 7,
             "browser_tokens": True,
+            "retry_on_drift": True,
             "has_api_key": True,
             "key_last4": "cdef",
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import socket
 
 import pytest
 import websocket
@@ -86,6 +87,13 @@ def test_a_refusal_is_told_by_its_status(status: int | None, ours: type[SpeechEr
         raise websocket.WebSocketBadStatusException("refused", status)
     assert type(raised.value) is ours
     assert raised.value.http_status == (status or 0)
+
+
+def test_others_who_use_websocket_client_in_this_process_read_their_handshakes_as_ever() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 101 Switching Protocols\r\n")
+        assert _http.recv_line(ours) == b"HTTP/1.1 101 Switching Protocols\r\n"
 
 
 def test_the_cookie_jar_of_websocket_client_is_out_of_use() -> None:

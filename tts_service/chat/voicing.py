@@ -20,7 +20,10 @@ from tts_service.speech.speaking import Speaking, begin
 from tts_service.speech.spoken import SpokenText
 from tts_service.speech.voice import Asked, Ended, FirstSound, Piece, Tell, Told, Voice
 
+# Text in which no sentence can have ended is read with what follows, for the same result and less work.
 UNREAD_CHARS = 80
+# What may end a sentence does so for certain a little later, at most a word behind an abbreviation.
+CERTAIN_CHARS = 24
 _MAY_END = re.compile(r"[.!?…:;。！？：；\n]")
 
 
@@ -37,6 +40,7 @@ class Voicing:
         self._speaking: Speaking | None = None
         self._words = SpokenText()
         self._unread = ""
+        self._uncertain_chars = 0
         self._budget_s = 0.0
         self._from = 0.0
 
@@ -71,8 +75,11 @@ class Voicing:
     def write(self, delta: str) -> bool:
         """More of the reply's text; True if that gave the voice something to say."""
         self._unread += delta
-        # No sentence can have ended: it is read with what follows, for the same result and less work.
-        if len(self._unread) < UNREAD_CHARS and not _MAY_END.search(self._unread):
+        if _MAY_END.search(delta):
+            self._uncertain_chars = CERTAIN_CHARS
+        elif self._uncertain_chars > 0:
+            self._uncertain_chars -= len(delta)
+        elif len(self._unread) < UNREAD_CHARS:
             return False
         unread, self._unread = self._unread, ""
         return self._say(self._words.feed(unread))

@@ -7,6 +7,7 @@ websocket-client does the handshake and the writing; the socket beneath is a `Wi
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,10 +70,18 @@ class _NoCookies:
         return ""
 
 
-def _line(wire: Wire) -> bytes:
-    """A header line at once: websocket-client asks for each byte by itself, 600 times for one handshake."""
+_recv_line = _http.recv_line  # type: ignore[attr-defined]
+
+
+def _line(sock: Wire | socket.socket) -> bytes:
+    """A header line at once: websocket-client asks for each byte by itself, 600 times for one handshake.
+
+    Others in this process may use websocket-client too; their sockets are read as ever.
+    """
+    if not isinstance(sock, Wire):
+        return bytes(_recv_line(sock))
     try:
-        return wire.line()
+        return sock.line()
     except EOFError:
         raise websocket.WebSocketConnectionClosedException from None
     except TimeoutError:
