@@ -1,5 +1,5 @@
 """For every test: no thread and no socket outlives it. A test's own servers belong in fixtures that stop
-them.
+them. And a database for those that want one: a SQLite file always, PostgreSQL where a server is reachable.
 """
 
 from __future__ import annotations
@@ -7,11 +7,23 @@ from __future__ import annotations
 import os
 import threading
 import time
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, delete, make_url, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from tts_service.clients.sealing import Sealer
+from tts_service.clients.store import ClientStore
+from tts_service.database import tables
+from tts_service.database.engine import Database
+from tts_service.secret import Secret
 
 SETTLE_S = 2.0
+POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 
 
 def _threads() -> set[threading.Thread]:
@@ -44,3 +56,61 @@ def _nothing_leaks() -> Iterator[None]:
     left = sorted(thread.name for thread in _threads() - threads)
     assert not left, f"threads left running: {left}"
     assert not _sockets() - sockets, f"sockets left open: {len(_sockets() - sockets)}"
+
+
+@pytest.fixture
+def sqlite_path(tmp_path: Path) -> Path:
+    return tmp_path / "new folder" / "tts.db"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A scratch database of its own, dropped at the end."""
+    url = make_url(POSTGRES).set(drivername="postgresql+psycopg")
+    try:
+        # NullPool: this fixture lives as long as the session, and must hold no socket meanwhile.
+        admin = create_engine(
+            url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"connect_timeout": 2}
+        )
+        admin.connect().close()
+    except (ModuleNotFoundError, OperationalError) as error:
+        reason = f"PostgreSQL cannot be used ({type(error).__name__}); set TEST_POSTGRES_URL"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    name = f"tts_scratch_{uuid.uuid4().hex[:12]}"
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield url.set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, sqlite_path: Path) -> str:
+    """The URL of a database whose tables, if any, are empty."""
+    if request.param == "sqlite":
+        return f"sqlite:///{sqlite_path}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    database.upgrade()
+    yield database
+    if database.is_current():
+        with database.writing() as connection:
+            for table in tables.metadata.tables.values():
+                connection.execute(delete(table))
+    database.close()
+
+
+@pytest.fixture
+def sealer() -> Sealer:
+    return Sealer((Secret("a first secret key"),))
+
+
+@pytest.fixture
+def store(database: Database, sealer: Sealer) -> ClientStore:
+    return ClientStore(database, sealer)

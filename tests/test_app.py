@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from tts_service.app import close_app, create_app
-from tts_service.clients.database import open_database
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
+from tts_service.database.engine import open_database
 from tts_service.errors import DatabaseUnavailable
 from tts_service.settings import SettingsError, load
 

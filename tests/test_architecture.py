@@ -30,26 +30,39 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "logs": (set(), {"orjson"}),
     "settings": ({"secret"}, {"limits"}),
     "dial": ({"deadline"}, {"certifi"}),
-    "speech": (GROUND | {"dial"}, {"pybase64", "orjson", "websocket", "markdown_it", "lameenc"}),
-    "clients": (GROUND | {"settings"}, {"sqlalchemy", "alembic", "cryptography"}),
-    "chat": (GROUND | {"dial", "speech", "clients"}, {"requests", "urllib3", "orjson"}),
-    "live": (GROUND | {"dial", "clients", "settings"}, {"requests", "urllib3", "orjson", "aiohttp"}),
+    "speech": (GROUND | {"dial", "upstream"}, {"pybase64", "orjson", "websocket", "markdown_it", "lameenc"}),
+    "upstream": (GROUND | {"dial"}, {"requests", "urllib3"}),
+    "database": (GROUND | {"settings"}, {"sqlalchemy", "alembic"}),
+    "clients": (GROUND | {"dial", "database"}, {"sqlalchemy", "cryptography"}),
+    "accounts": (GROUND | {"database"}, {"sqlalchemy", "werkzeug"}),
+    "usage": (GROUND | {"database"}, {"sqlalchemy"}),
+    "chat": (
+        GROUND | {"dial", "upstream", "speech", "clients", "usage", "shared_memory"},
+        {"requests", "urllib3", "orjson"},
+    ),
     "web": (
-        GROUND | {"chat", "live", "clients", "settings", "speech.audio", "speech.mp3"},
-        {"flask", "werkzeug", "gunicorn", "limits", "orjson", "pybase64", "redis"},
+        GROUND
+        | {"chat", "clients", "accounts", "usage", "database", "settings", "shared_memory"}
+        | {"speech.audio", "speech.mp3", "speech.roster"},
+        {"flask", "werkzeug", "gunicorn", "itsdangerous", "limits", "orjson", "pybase64"},
     ),
     "sandbox": (set(), {"aiohttp", "orjson", "espeakng_loader", "lameenc"}),
-    "shared_memory": ({"settings"}, {"redis"}),
+    "shared_memory": (GROUND | {"settings"}, {"redis"}),
     "assembly": (
-        GROUND | {"dial", "settings", "speech", "clients", "chat", "live", "shared_memory"},
+        GROUND
+        | {"dial", "upstream", "settings", "speech", "database", "clients", "usage", "chat"}
+        | {"shared_memory"},
         set(),
     ),
     "app": (
-        GROUND | {"dial", "settings", "clients", "chat", "live", "web", "assembly"},
+        GROUND
+        | {"dial", "settings", "database", "clients", "accounts", "usage", "chat", "web", "assembly"}
+        | {"shared_memory"},
         {"flask", "werkzeug"},
     ),
     "cli": (
-        GROUND | {"dial", "settings", "speech", "clients", "chat", "live", "sandbox", "assembly"},
+        GROUND
+        | {"dial", "settings", "speech", "database", "clients", "accounts", "chat", "sandbox", "assembly"},
         {"click", "requests"},
     ),
     "": ({"app", "version"}, set()),
@@ -58,8 +71,8 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
 # Whoever owns an outside thing owns its library.
 HOMES = {
     "websocket": {"speech.connection", "speech.tts"},
-    "requests": {"chat.llm", "live", "cli"},
-    "sqlalchemy": {"clients"},
+    "requests": {"chat.llm", "cli"},
+    "sqlalchemy": {"database", "clients", "accounts", "usage"},
     "flask": {"web", "app"},
     "certifi": {"dial"},
     "cryptography": {"clients.sealing"},

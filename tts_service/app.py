@@ -14,10 +14,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tts_service import logs
 from tts_service.assembly import open_composer
 from tts_service.chat.turn import Composer
-from tts_service.clients.database import Database, open_database
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.spending import Spending
 from tts_service.clients.store import ClientStore
+from tts_service.database.engine import Database, open_database
 from tts_service.dial import Dialer
 from tts_service.settings import Settings, load
 from tts_service.web import access_log, chat, cors, greeting, headers, health, pages, problems, request_id

@@ -67,6 +67,39 @@ class InvalidClientId(RequestError):
     message = "client_id must be a UUID as the dashboard shows it: lower case, with hyphens."
 
 
+class InvalidValue(InvalidRequest):
+    code = "invalid_value"
+    status = 422
+
+
+class UrlNotAllowed(InvalidValue):
+    code = "url_not_allowed"
+    status = 422
+    message = (
+        "ai_base_url must be a public https address on port 443. For a model on this machine or network, an "
+        "operator can allow it: tts-service clients set CLIENT_ID --set ai_base_url=URL, or "
+        "ALLOW_PRIVATE_MODEL_URLS=yes."
+    )
+
+
+class Unauthorized(RequestError):
+    code = "unauthorized"
+    status = 401
+    message = "Send the admin token as Authorization: Bearer TOKEN."
+
+
+class CsrfRejected(RequestError):
+    code = "csrf_rejected"
+    status = 403
+    message = "This form is too old, or was not sent from the dashboard. Load the page again and repeat it."
+
+
+class EditConflict(RequestError):
+    code = "edit_conflict"
+    status = 412
+    message = "Somebody else has changed this client meanwhile. Load it again and repeat your change."
+
+
 class OriginNotAllowed(RequestError):
     code = "origin_not_allowed"
     status = 403

@@ -52,9 +52,14 @@ class Settings:
     production: bool = False
     rate_limit_ip: str = "30/minute"
     rate_limit_client: str = "600/minute"
+    rate_limit_client_ip: str = "300/hour"  # ours: one address at one client
     trusted_proxies: int = 0  # ours: how many proxies in front of us append to X-Forwarded-For
     voice_proxy_port: int = 3001
     log_json: bool = False
+    public_url: str | None = None  # ours: where browsers reach this service, for links and embed snippets
+    allow_private_model_urls: bool = (
+        False  # ours: dashboard and admin API may set ai_base_url to a model at home
+    )
     # Ours: prices in US dollars, for the daily limit. protocols 1.7 and 4.3; they move, so they are settings.
     price_speech_minute: float = 0.08
     price_speech_item: float = 0.004
@@ -73,6 +78,8 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     production = reading.choice("ENV", ("development", "production")) == "production"
     instance = Path(reading.text("TTS_INSTANCE", "instance")).absolute()
     default = Settings()
+    # Where it is off, addresses say nothing, and the limit for one address at one client is off as well.
+    per_address = reading.rate("RATE_LIMIT_IP", default.rate_limit_ip)
     settings = Settings(
         xai_api_key=reading.secret("XAI_API_KEY"),
         xai_base_url=reading.url("XAI_BASE_URL", default.xai_base_url),
@@ -91,10 +98,15 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         max_concurrent_speech=int(reading.number("MAX_CONCURRENT_SPEECH", 512, 1, 100_000)),
         speech_cache_mb=reading.number("SPEECH_CACHE_MB", 8, 0, 4096),
         production=production,
-        rate_limit_ip=reading.rate("RATE_LIMIT_IP", default.rate_limit_ip),
+        rate_limit_ip=per_address,
         rate_limit_client=reading.rate("RATE_LIMIT_CLIENT", default.rate_limit_client),
+        rate_limit_client_ip=reading.rate(
+            "RATE_LIMIT_CLIENT_IP", default.rate_limit_client_ip if per_address else ""
+        ),
         trusted_proxies=int(reading.number("TRUSTED_PROXIES", 0, 0, 10)),
         voice_proxy_port=int(reading.number("XAI_VOICE_PROXY_PORT", 3001, 1, 65535)),
+        public_url=reading.url("PUBLIC_URL", "") or None,
+        allow_private_model_urls=reading.choice("ALLOW_PRIVATE_MODEL_URLS", ("no", "yes")) == "yes",
         log_json=reading.choice("LOG_FORMAT", ("text", "json")) == "json",
         price_speech_minute=reading.number("PRICE_SPEECH_MINUTE", 0.08, 0, 1000),
         price_speech_item=reading.number("PRICE_SPEECH_ITEM", 0.004, 0, 1000),
@@ -192,6 +204,8 @@ class _Reading:
 
     def url(self, name: str, default: str) -> str:
         value = self.text(name, default).rstrip("/")
+        if not value:
+            return ""
         try:
             parts = urlsplit(value)
             fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

@@ -20,8 +20,8 @@ from tests.chat.scripted import Script, ScriptedPeer
 from tts_service.assembly import open_composer
 from tts_service.chat.llm import ChatModel
 from tts_service.chat.turn import Composer
-from tts_service.clients.database import open_database
 from tts_service.clients.spending import Spending
+from tts_service.database.engine import open_database
 from tts_service.dial import Dialer, Lifeline, Resolve, lookup, tls_context
 from tts_service.sandbox.main import start_in_thread
 from tts_service.secret import Secret

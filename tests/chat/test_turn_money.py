@@ -13,8 +13,8 @@ from tests.chat.scripted import says, streamed
 from tests.chat.turns import SAID, a_client, calls, code, provider, speaks_a_second, turn
 from tts_service.chat.turn import Question
 from tts_service.clients.client import Client
-from tts_service.clients.database import Database
 from tts_service.clients.spending import Spending
+from tts_service.database.engine import Database
 from tts_service.errors import (
     BudgetExhausted,
     DatabaseUnavailable,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from tts_service.clients.database import Database, open_database
 from tts_service.clients.spending import Spending, utc_today
-from tts_service.clients.tables import spending as table
+from tts_service.database.engine import Database, open_database
+from tts_service.database.tables import spending as table
 
 A, B = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from tts_service.clients import tables
 from tts_service.clients.client import Client
-from tts_service.clients.database import Database, open_database
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.spending import Spending
 from tts_service.clients.store import ClientStore
+from tts_service.database import tables
+from tts_service.database.engine import Database, open_database
 from tts_service.errors import ClientNotFound, DatabaseUnavailable, InvalidRequest, UnknownField
 from tts_service.secret import Secret
 

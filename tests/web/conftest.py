@@ -23,9 +23,9 @@ import pytest
 from werkzeug.serving import make_server
 
 from tts_service.app import close_app, create_app
-from tts_service.clients.database import open_database
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
+from tts_service.database.engine import open_database
 from tts_service.settings import load
 
 ROOT = Path(__file__).parents[2]

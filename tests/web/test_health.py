@@ -3,7 +3,7 @@ from typing import Any
 
 from flask import Flask
 
-from tts_service.clients.database import Database
+from tts_service.database.engine import Database
 from tts_service.settings import Settings
 from tts_service.web import health
 

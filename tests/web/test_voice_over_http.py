@@ -19,9 +19,9 @@ import requests
 from werkzeug.serving import make_server
 
 from tts_service.app import close_app, create_app
-from tts_service.clients.database import open_database
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
+from tts_service.database.engine import open_database
 from tts_service.sandbox.main import start_in_thread
 from tts_service.settings import load
 

@@ -14,9 +14,9 @@ from tts_service import settings
 from tts_service.cli.confirm import confirm
 from tts_service.clients import origin
 from tts_service.clients.client import Client, from_text
-from tts_service.clients.database import open_database
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
+from tts_service.database.engine import open_database
 from tts_service.errors import InvalidRequest
 
 _SET = click.option(

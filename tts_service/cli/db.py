@@ -9,9 +9,9 @@ import click
 
 from tts_service import settings
 from tts_service.cli.confirm import confirm
-from tts_service.clients.database import Database
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
+from tts_service.database.engine import Database
 from tts_service.settings import Settings
 
 

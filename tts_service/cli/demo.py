@@ -18,9 +18,9 @@ import click
 import requests
 
 from tts_service import settings
-from tts_service.clients.database import open_database
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
+from tts_service.database.engine import open_database
 from tts_service.errors import UnavailableError
 
 HOST = "127.0.0.1"

@@ -8,7 +8,7 @@ import click
 import requests
 
 from tts_service import assembly, settings
-from tts_service.clients.database import Database
+from tts_service.database.engine import Database
 from tts_service.deadline import Deadline
 from tts_service.dial import Dialer
 from tts_service.errors import ServiceError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from tts_service.clients.fields import checked, from_text
-from tts_service.errors import InvalidRequest
+from tts_service.errors import InvalidValue
 from tts_service.secret import Secret
 
 __all__ = ["Client", "checked", "from_text", "revised"]
@@ -38,6 +38,8 @@ class Client:
     browser_tokens: bool = False
     # Ours: a piece whose transcript is not its text is spoken again by the other engine, and paid again.
     retry_on_drift: bool = False
+    # Ours: an operator has said that ai_base_url may lead to a private address, such as this machine's.
+    base_url_vouched: bool = False
     # The end of a stored key that the present SECRET_KEY cannot open: the client acts as one without a key.
     lost_key_last4: str | None = None
 
@@ -57,7 +59,7 @@ class Client:
 
     def shown(self) -> dict[str, object]:
         """What readers may see, ready for JSON: every field but the key, with its presence and its end."""
-        hidden = ("ai_api_key", "lost_key_last4")
+        hidden = ("ai_api_key", "lost_key_last4", "base_url_vouched")
         values: dict[str, object] = {
             f.name: getattr(self, f.name) for f in fields(self) if f.name not in hidden
         }
@@ -70,7 +72,7 @@ class Client:
 
 
 def revised(client: Client, changes: Mapping[str, object]) -> Client:
-    """`client` after `changes`. Raises UnknownField and InvalidRequest; see `checked`.
+    """`client` after `changes`. Raises UnknownField and InvalidValue; see `checked`.
 
     A key is bound to its host: a change of provider or base URL that brings no key of its own drops the
     stored one, or it would be sent to whoever the new address belongs to (faults 1, "Key follows the URL").
@@ -78,14 +80,14 @@ def revised(client: Client, changes: Mapping[str, object]) -> Client:
     new = checked(changes)
     if new.get("ai_provider", client.ai_provider) != "compatible":
         if new.get("ai_base_url") is not None:
-            raise InvalidRequest(
+            raise InvalidValue(
                 "ai_base_url can only be set when ai_provider is compatible.", param="ai_base_url"
             )
         new["ai_base_url"] = None
     values: dict[str, Any] = new
     after = replace(client, **values)
     if after.ai_provider == "compatible" and after.ai_base_url is None:
-        raise InvalidRequest(
+        raise InvalidValue(
             "ai_base_url is required when ai_provider is compatible: the URL before /chat/completions.",
             param="ai_base_url",
         )

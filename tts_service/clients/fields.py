@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tts_service.clients import origin
-from tts_service.errors import InvalidRequest, UnknownField
+from tts_service.errors import InvalidValue, UnknownField
 from tts_service.secret import Secret
 
 MAX_ORIGINS = 100
@@ -36,13 +36,13 @@ class _Field:
 def checked(changes: Mapping[str, object]) -> dict[str, object]:
     """The values as a client keeps them: normalised, origins as a tuple, the key as a Secret.
 
-    Raises UnknownField or InvalidRequest for the first field that does not fit; no value is ever repeated.
+    Raises UnknownField or InvalidValue for the first field that does not fit; no value is ever repeated.
     """
     return {name: _checked(name, value) for name, value in changes.items()}
 
 
 def from_text(field: str, text: str) -> object:
-    """What `--set FIELD=TEXT` means, before `checked`. Raises UnknownField and InvalidRequest.
+    """What `--set FIELD=TEXT` means, before `checked`. Raises UnknownField and InvalidValue.
 
     Numbers, true, false and null as JSON writes them; lists as JSON or separated by commas.
     """
@@ -73,10 +73,10 @@ def _rule(name: str) -> _Field:
     raise UnknownField(f"There is no such field to set. The fields are: {', '.join(FIELDS)}.", param=shown)
 
 
-def _refusal(name: str, rule: _Field, reason: str = "") -> InvalidRequest:
+def _refusal(name: str, rule: _Field, reason: str = "") -> InvalidValue:
     alternative = ", or null" if rule.nullable else ""
     because = f" ({reason})" if reason else ""
-    return InvalidRequest(f"{name} must be {rule.expected}{alternative}{because}.", param=name)
+    return InvalidValue(f"{name} must be {rule.expected}{alternative}{because}.", param=name)
 
 
 # Checks. Each gives the value to keep, or raises _Unfit.

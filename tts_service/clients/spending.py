@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tts_service.clients.database import Database
-from tts_service.clients.tables import spending
+from tts_service.database.engine import Database
+from tts_service.database.tables import spending
 
 _MILLION = 1_000_000
 _THIS_DAY = (spending.c.client_id == bindparam("client")) & (spending.c.day == bindparam("today"))

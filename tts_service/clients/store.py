@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
-from tts_service.clients import tables
 from tts_service.clients.client import Client, revised
-from tts_service.clients.database import Database
 from tts_service.clients.sealing import SealBroken, Sealer
+from tts_service.database import tables
+from tts_service.database.engine import Database
 from tts_service.errors import ClientNotFound, InvalidRequest
 from tts_service.secret import Secret
 

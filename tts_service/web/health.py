@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from tts_service.clients.database import Database
+from tts_service.database.engine import Database
 from tts_service.settings import Settings
 from tts_service.version import __version__
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from tts_service.clients.tables import metadata
+from tts_service.database.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True
