@@ -39,19 +39,19 @@ def test_the_schema_goes_up_and_down_and_up(run: Run, instance: Path) -> None:
     behind = run("current")
     assert behind.stdout == "none\n"
     assert "db upgrade" in behind.stderr
-    assert run("upgrade").stdout == "The schema is at revision 0001.\n"
+    assert run("upgrade").stdout == "The schema is at revision 0004.\n"
     current = run("current")
-    assert (current.stdout, current.stderr) == ("0001\n", "")
-    assert run("downgrade", "--yes").stdout == "The schema is at revision none.\n"
-    assert run("downgrade", "--yes").stdout == "The schema is at revision none.\n"
-    assert run("upgrade").stdout == "The schema is at revision 0001.\n"
+    assert (current.stdout, current.stderr) == ("0004\n", "")
+    for revision in ("0003", "0002", "0001", "none", "none"):
+        assert run("downgrade", "--yes").stdout == f"The schema is at revision {revision}.\n"
+    assert run("upgrade").stdout == "The schema is at revision 0004.\n"
 
 
 def test_downgrade_without_a_person_or_yes_takes_nothing_back(run: Run) -> None:
     run("upgrade")
     with pytest.raises(InvalidRequest):
         run("downgrade")
-    assert run("current").stdout == "0001\n"
+    assert run("current").stdout == "0004\n"
 
 
 def test_upgrade_ends_a_rotation_so_that_the_old_secret_key_can_go(
@@ -68,5 +68,5 @@ def test_upgrade_ends_a_rotation_so_that_the_old_secret_key_can_go(
 def test_a_service_command_needs_no_upgrade_on_sqlite(run: Run, instance: Path) -> None:
     _clients("list")
     connection = sqlite3.connect(instance / "tts.db")
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
     connection.close()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import socket
+import socket
 
 import pytest
 import websocket
-from websocket import _exceptions, _handshake
+from websocket import _exceptions, _handshake, _http
 
 from tts_service.errors import (
     SpeechAuth,

@@ -91,7 +91,7 @@ def _line(sock: Wire | socket.socket) -> bytes:
 # Private places of the library, for want of public ones. If they move, handshakes are slower again and the
 # test that no cookie travels fails.
 _handshake.CookieJar = _NoCookies()  # type: ignore[assignment]
-_http.recv_line = _line  # type: ignore[assignment, attr-defined]
+_http.recv_line = _line  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
