@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import socket
-import socket
 
 import pytest
 import websocket
