@@ -20,6 +20,7 @@ from tts_service.clients.store import ClientStore
 from tts_service.database.engine import Database, open_database
 from tts_service.dial import Dialer
 from tts_service.settings import Settings, load
+from tts_service.upstream import Upstream
 from tts_service.web import access_log, chat, cors, greeting, headers, health, pages, problems, request_id
 from tts_service.web.idempotency import Answers
 from tts_service.web.limits import MemoryWindows, TurnLimits
@@ -55,7 +56,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         opened.callback(database.close)
         dialer = Dialer()
         opened.callback(dialer.close)
-        composer = open_composer(settings, dialer, Spending(database))
+        upstream = Upstream(dialer)
+        opened.callback(upstream.close)
+        composer = open_composer(settings, dialer, upstream, Spending(database))
         opened.callback(composer.close)
         app = _flask(settings, database, composer)
         app.extensions[_RUNNING] = Running(composer, opened.pop_all())
@@ -69,7 +72,12 @@ def close_app(app: Flask) -> None:
 
 
 def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:
-    store = ClientStore(database, Sealer(settings.secret_keys), production=settings.production)
+    store = ClientStore(
+        database,
+        Sealer(settings.secret_keys),
+        production=settings.production,
+        vouches_for_urls=settings.allow_private_model_urls,
+    )
     limits = TurnLimits(settings.rate_limit_ip, settings.rate_limit_client, MemoryWindows())
     app = Flask("tts_service.web")
     # `//api/chat` is no other name of `/api/chat`: it is nothing, and does not redirect (faults 5-52).

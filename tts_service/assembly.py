@@ -14,7 +14,13 @@ from tts_service.settings import Settings
 from tts_service.speech.cache import SpeechCache
 from tts_service.speech.engine import Engine, SpeechLimits
 from tts_service.speech.realtime import RealtimeDialect
+from tts_service.speech.roster import Roster
 from tts_service.speech.tts import TtsDialect
+from tts_service.upstream import Upstream
+
+
+def open_roster(settings: Settings, upstream: Upstream) -> Roster:
+    return Roster(upstream, settings.xai_base_url)
 
 
 def open_engines(settings: Settings, dialer: Dialer) -> dict[str, Engine]:
@@ -34,25 +40,29 @@ def _cache(settings: Settings) -> SpeechCache:
     return SpeechCache(limit_bytes, shared_memory.connect(settings.redis_url), shared_memory.ERRORS)
 
 
-def open_composer(settings: Settings, dialer: Dialer, spending: Spending) -> Composer:
+def open_composer(settings: Settings, dialer: Dialer, upstream: Upstream, spending: Spending) -> Composer:
     return Composer(
-        model=ChatModel(dialer),
+        model=ChatModel(upstream),
         engines=open_engines(settings, dialer),
-        providers=_providers(settings),
+        providers=providers(settings),
         histories=Histories(),
         spending=spending,
-        prices=Prices(
-            settings.price_speech_minute,
-            settings.price_speech_item,
-            settings.price_tts_million_chars,
-            settings.price_chat_million_in,
-            settings.price_chat_million_out,
-        ),
+        prices=prices(settings),
         budgets=Budgets(settings.chat_deadline_s, settings.speech_deadline_s),
     )
 
 
-def _providers(settings: Settings) -> Providers:
+def prices(settings: Settings) -> Prices:
+    return Prices(
+        settings.price_speech_minute,
+        settings.price_speech_item,
+        settings.price_tts_million_chars,
+        settings.price_chat_million_in,
+        settings.price_chat_million_out,
+    )
+
+
+def providers(settings: Settings) -> Providers:
     xai, openai = (
         (settings.xai_base_url, settings.xai_api_key),
         (settings.openai_base_url, settings.openai_api_key),

@@ -23,6 +23,11 @@ class Secret:
         """What people may see of a key; nothing of one so short that four characters would give it away."""
         return self._value[-4:] if len(self._value) >= 12 else ""
 
+    @property
+    def digest(self) -> bytes:
+        """Tells keys apart where the key itself has no business. Keys are too long to be guessed from it."""
+        return hashlib.blake2b(self._value.encode(), digest_size=16).digest()
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._value == self._value
 

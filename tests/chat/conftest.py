@@ -26,6 +26,7 @@ from tts_service.dial import Dialer, Lifeline, Resolve, lookup, tls_context
 from tts_service.sandbox.main import start_in_thread
 from tts_service.secret import Secret
 from tts_service.settings import Settings
+from tts_service.upstream import Upstream
 
 Serve = Callable[..., ScriptedPeer]
 
@@ -48,11 +49,14 @@ class Models:
     """Makes chat models; closes them, and their dialers, at the end of the test."""
 
     default_tls: ssl.SSLContext
-    made: list[ChatModel] = field(default_factory=list)
+    made: list[Upstream] = field(default_factory=list)
     dialers: list[Dialer] = field(default_factory=list)
 
     def __call__(self, resolve: Resolve = lookup, tls: ssl.SSLContext | None = None) -> ChatModel:
-        self.made.append(ChatModel(self.dialer(resolve, tls)))
+        return ChatModel(self.upstream(resolve, tls))
+
+    def upstream(self, resolve: Resolve = lookup, tls: ssl.SSLContext | None = None) -> Upstream:
+        self.made.append(Upstream(self.dialer(resolve, tls)))
         return self.made[-1]
 
     def dialer(self, resolve: Resolve = lookup, tls: ssl.SSLContext | None = None) -> Dialer:
@@ -60,8 +64,8 @@ class Models:
         return self.dialers[-1]
 
     def close(self) -> None:
-        for model in self.made:
-            model.close()
+        for upstream in self.made:
+            upstream.close()
         for dialer in self.dialers:
             dialer.close()
 
@@ -178,7 +182,7 @@ def compose(models: Models, spending: Spending) -> Iterator[Compose]:
 
     def make(base_url: str, spending: Spending = spending, **changes: object) -> Composer:
         settings = replace(Settings(xai_base_url=base_url, xai_api_key=Secret("xai-sandbox")), **changes)
-        made.append(open_composer(settings, models.dialer(), spending))
+        made.append(open_composer(settings, models.dialer(), models.upstream(), spending))
         return made[-1]
 
     yield make

@@ -11,10 +11,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from tts_service.clients import origin
-from tts_service.errors import InvalidValue, UnknownField
+from tts_service.clients import base_url, origin
+from tts_service.errors import InvalidValue, UnknownField, UrlNotAllowed
 from tts_service.secret import Secret
 
 MAX_ORIGINS = 100
@@ -31,6 +30,7 @@ class _Field:
     check: Callable[[object], object]
     read: Callable[[str], object] = str
     nullable: bool = False
+    refusal: type[InvalidValue] = InvalidValue
 
 
 def checked(changes: Mapping[str, object]) -> dict[str, object]:
@@ -76,7 +76,7 @@ def _rule(name: str) -> _Field:
 def _refusal(name: str, rule: _Field, reason: str = "") -> InvalidValue:
     alternative = ", or null" if rule.nullable else ""
     because = f" ({reason})" if reason else ""
-    return InvalidValue(f"{name} must be {rule.expected}{alternative}{because}.", param=name)
+    return rule.refusal(f"{name} must be {rule.expected}{alternative}{because}.", param=name)
 
 
 # Checks. Each gives the value to keep, or raises _Unfit.
@@ -153,17 +153,12 @@ def _key(value: object) -> object:
 
 
 def _base_url(value: object) -> object:
-    """Only what cannot be read in two ways: no user, no backslash, no query (faults 5-98)."""
-    if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,500}", value) or set(value) & set('\\?#@"<>'):
+    if not isinstance(value, str):
         raise _Unfit
     try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
+        return base_url.normalised(value)
+    except base_url.NotABaseUrl:
         raise _Unfit from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise _Unfit
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
 def _origins(value: object) -> object:
@@ -218,6 +213,7 @@ FIELDS: Mapping[str, _Field] = {
         "a URL such as https://llm.example.com/v1, without user name, query and fragment",
         _base_url,
         nullable=True,
+        refusal=UrlNotAllowed,
     ),
     "ai_api_key": _Field(
         "1 to 512 printable ASCII characters without spaces or line ends", _key, nullable=True
