@@ -5,10 +5,11 @@ them. And a database for those that want one: a SQLite file always, PostgreSQL w
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,14 @@ from sqlalchemy import create_engine, delete, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from tests.chat.scripted import Script, ScriptedPeer
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
 from tts_service.database import tables
 from tts_service.database.engine import Database
+from tts_service.dial import Dialer
 from tts_service.secret import Secret
+from tts_service.upstream import Upstream
 
 SETTLE_S = 2.0
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
@@ -114,3 +118,26 @@ def sealer() -> Sealer:
 @pytest.fixture
 def store(database: Database, sealer: Sealer) -> ClientStore:
     return ClientStore(database, sealer)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., ScriptedPeer]]:
+    """Starts peers that answer as their script says; stops them at the end of the test."""
+    peers: list[ScriptedPeer] = []
+
+    def start(script: Script, tls: ssl.SSLContext | None = None) -> ScriptedPeer:
+        peers.append(ScriptedPeer(script, tls))
+        return peers[-1]
+
+    yield start
+    for peer in peers:
+        peer.close()
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    dialer = Dialer()
+    upstream = Upstream(dialer)
+    yield upstream
+    upstream.close()
+    dialer.close()

@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "usage": (GROUND | {"database"}, {"sqlalchemy"}),
     "chat": (
         GROUND | {"dial", "upstream", "speech", "clients", "usage", "shared_memory"},
-        {"requests", "urllib3", "orjson"},
+        {"orjson"},
     ),
     "web": (
         GROUND
@@ -58,19 +58,8 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     ),
     "app": (
         GROUND
-        | {
-            "dial",
-            "upstream",
-            "settings",
-            "database",
-            "clients",
-            "accounts",
-            "usage",
-            "chat",
-            "web",
-            "assembly",
-        }
-        | {"shared_memory"},
+        | {"dial", "upstream", "settings", "database", "clients", "accounts", "usage", "chat", "web"}
+        | {"assembly", "shared_memory"},
         {"flask", "werkzeug"},
     ),
     "cli": (
@@ -85,7 +74,8 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
 # Whoever owns an outside thing owns its library.
 HOMES = {
     "websocket": {"speech.connection", "speech.tts"},
-    "requests": {"upstream", "chat.llm", "cli.demo"},
+    "requests": {"upstream", "cli.demo"},
+    "urllib3": {"upstream"},
     "sqlalchemy": {"database", "clients", "accounts", "usage"},
     "flask": {"web", "app"},
     "certifi": {"dial"},

@@ -131,7 +131,7 @@ class Upstream:
         self._adapters = {reach: _DialedAdapter(pool_connections=64, pool_maxsize=512) for reach in Reach}
 
     def call(self, reach: Reach, deadline: Deadline, lifeline: Lifeline) -> Call:
-        """One call to make. `lifeline` ends it from any thread; its owner releases it afterwards."""
+        """One call, for its maker to close; `lifeline` ends it from any thread."""
         return Call(self._dialer, reach, deadline, lifeline)
 
     def post(self, url: str, key: Secret | None, body: bytes, call: Call) -> None:

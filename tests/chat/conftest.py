@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.chat.scripted import Script, ScriptedPeer
+from tests.chat.scripted import ScriptedPeer
 from tts_service.assembly import open_composer
 from tts_service.chat.llm import ChatModel
 from tts_service.chat.turn import Composer
@@ -29,19 +29,6 @@ from tts_service.settings import Settings
 from tts_service.upstream import Upstream
 
 Serve = Callable[..., ScriptedPeer]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    peers: list[ScriptedPeer] = []
-
-    def start(script: Script, tls: ssl.SSLContext | None = None) -> ScriptedPeer:
-        peers.append(ScriptedPeer(script, tls))
-        return peers[-1]
-
-    yield start
-    for peer in peers:
-        peer.close()
 
 
 @dataclass
