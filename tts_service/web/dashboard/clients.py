@@ -2,18 +2,86 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+from typing import Any
 
+from flask import Blueprint, Response, g, make_response, request
+
+from tts_service.clients.client import Client
 from tts_service.clients.store import ClientStore
+from tts_service.errors import EditConflict, InvalidRequest
 from tts_service.settings import Settings
-from tts_service.web.dashboard import shell
+from tts_service.web import problems
+from tts_service.web.dashboard import client_page, forms, shell
+from tts_service.web.dashboard.guard import form
 
 
 def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
     pages = Blueprint("clients", __name__, url_prefix="/clients")
+    page = client_page.ClientPage(settings)
 
     @pages.get("")
     def index() -> str:
-        return shell.render("dashboard/clients.html", clients=store.all())
+        search = request.args.get("search", "").strip()
+        found = store.page(search, cursor=request.args.get("cursor", ""))
+        return shell.render(
+            "dashboard/clients.html", page=found, search=search, providers=client_page.PROVIDERS
+        )
+
+    @pages.get("/new")
+    def new() -> str:
+        return page.show(client_page.UNBORN)
+
+    @pages.post("/new")
+    def add() -> Any:
+        g.draft = forms.read(form())
+        client = store.add(g.draft.approved())
+        return shell.go("dashboard.clients.edit", f"“{client.name}” is there.", client_id=client.client_id)
+
+    @pages.get("/<client_id>")
+    def edit(client_id: str) -> str:
+        return page.show(store.get(client_id))
+
+    @pages.post("/<client_id>")
+    def save(client_id: str) -> Any:
+        g.client = before = store.get(client_id)
+        g.draft = forms.read(form())
+        client = store.change(client_id, g.draft.approved(), if_match={form().get("version", "")})
+        return shell.go("dashboard.clients.edit", _told(before, client), client_id=client_id)
+
+    @pages.post("/<client_id>/switch")
+    def switch(client_id: str) -> Any:
+        client = store.change(client_id, {"enabled": form().get("enabled") == "yes"})
+        told = "on" if client.enabled else "off: its widget answers nobody"
+        return shell.go("dashboard.clients.edit", f"Switched {told}.", client_id=client_id)
+
+    @pages.get("/<client_id>/delete")
+    def confirm_delete(client_id: str) -> str:
+        return shell.render("dashboard/client/delete.html", client=store.get(client_id))
+
+    @pages.post("/<client_id>/delete")
+    def delete(client_id: str) -> Any:
+        client = store.get(client_id)
+        store.delete(client_id)
+        return shell.go("dashboard.clients.index", f"“{client.name}” is deleted.")
+
+    @pages.errorhandler(InvalidRequest)
+    def unfit(error: InvalidRequest) -> Response:
+        if "draft" not in g:
+            return problems.render(error)
+        return make_response(page.show_again(g.get("client", client_page.UNBORN), g.draft, error), 422)
+
+    @pages.errorhandler(EditConflict)
+    def conflict(error: EditConflict) -> Response:
+        client = store.get(g.client.client_id)
+        return make_response(page.show_conflict(client, g.draft, form().get("seen", "")), error.status)
 
     return pages
+
+
+def _told(before: Client, after: Client) -> str:
+    lost = before.has_api_key and not after.has_api_key and not form().get("remove_key")
+    return (
+        "Saved. The stored key was removed, because it belonged to the former provider or base URL."
+        if lost
+        else "Saved."
+    )
