@@ -42,6 +42,8 @@ def render(error: errors.ServiceError, status: int | None = None) -> Response:
         response = Response(document(error), status, content_type="application/json")
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

@@ -43,8 +43,9 @@ class ClientPage:
 
     def show_again(self, client: Client, draft: Draft, error: InvalidRequest) -> str:
         """With what was typed, and every fault at its field; `error` is what the fields have together."""
-        together = {error.param: forms.fault(error)} if error.param in forms.LABELS else {}
-        faults = {**draft.faults, **together} or {"name": forms.fault(error)}
+        faults = dict(draft.faults)
+        if not faults:
+            faults[_field_of(error)] = forms.fault(error)
         return self._render(client, draft.values, faults=faults, kept=form())
 
     def show_conflict(self, client: Client, draft: Draft, seen: str) -> str:
@@ -72,6 +73,11 @@ class ClientPage:
         )
 
     def _snippet(self, client: Client) -> str:
-        # The Host header is shown to whoever sent it and to nobody else; in production PUBLIC_URL is better.
-        own = self._settings.public_url or f"{request.scheme}://{request.host}"
+        # Without PUBLIC_URL, the address that this reader's own browser used; a proxy may have ended its TLS.
+        scheme = "https" if self._settings.production else request.scheme
+        own = self._settings.public_url or f"{scheme}://{request.host}"
         return f'<script async src="{own}/widget.js" data-client="{client.client_id}"></script>'
+
+
+def _field_of(error: InvalidRequest) -> str:
+    return error.param if error.param is not None and error.param in forms.LABELS else "name"

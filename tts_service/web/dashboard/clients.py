@@ -12,12 +12,13 @@ from tts_service.errors import EditConflict, InvalidRequest
 from tts_service.settings import Settings
 from tts_service.web import problems
 from tts_service.web.dashboard import client_page, forms, shell
+from tts_service.web.dashboard.client_page import ClientPage
 from tts_service.web.dashboard.guard import form
 
 
 def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
     pages = Blueprint("clients", __name__, url_prefix="/clients")
-    page = client_page.ClientPage(settings)
+    page = ClientPage(settings)
 
     @pages.get("")
     def index() -> str:
@@ -48,6 +49,12 @@ def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
         client = store.change(client_id, g.draft.approved(), if_match={form().get("version", "")})
         return shell.go("dashboard.clients.edit", _told(before, client), client_id=client_id)
 
+    _add_switches(pages, store)
+    _add_refusals(pages, store, page)
+    return pages
+
+
+def _add_switches(pages: Blueprint, store: ClientStore) -> None:
     @pages.post("/<client_id>/switch")
     def switch(client_id: str) -> Any:
         client = store.change(client_id, {"enabled": form().get("enabled") == "yes"})
@@ -64,6 +71,10 @@ def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
         store.delete(client_id)
         return shell.go("dashboard.clients.index", f"“{client.name}” is deleted.")
 
+
+def _add_refusals(pages: Blueprint, store: ClientStore, page: ClientPage) -> None:
+    """A change that was refused is shown again as it was typed."""
+
     @pages.errorhandler(InvalidRequest)
     def unfit(error: InvalidRequest) -> Response:
         if "draft" not in g:
@@ -74,8 +85,6 @@ def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
     def conflict(error: EditConflict) -> Response:
         client = store.get(g.client.client_id)
         return make_response(page.show_conflict(client, g.draft, form().get("seen", "")), error.status)
-
-    return pages
 
 
 def _told(before: Client, after: Client) -> str:

@@ -177,7 +177,10 @@ def _pronunciation_faults(text: str) -> Iterable[str]:
         elif phrase in known:
             yield f"Line {number}: this phrase stands there twice."
         elif not _is_fit("pronunciations", {phrase: said}):
-            yield f"Line {number}: a phrase has letters, digits, apostrophes and spaces, at most 100; its respelling at most 128 characters."
+            yield (
+                f"Line {number}: a phrase has letters, digits, apostrophes and spaces, at most 100; "
+                "its respelling at most 128 characters."
+            )
         known.add(phrase)
 
 
