@@ -53,9 +53,9 @@ class Fields(HTMLParser):
             and "name" in at
             and (at.get("type") not in ("checkbox", "radio") or "checked" in at)
         ):
-            self.values[at["name"]] = at.get("value", "on")
+            self.values[at["name"]] = at.get("value", "on" if at.get("type") == "checkbox" else "")
         elif tag == "textarea":
-            self._area = at["name"]
+            self._area = at.get("name", "")
             self.values[self._area] = ""
         elif tag == "select":
             self._select = at["name"]
@@ -64,7 +64,9 @@ class Fields(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._area:
-            self.values[self._area] += data
+            # A line end right after the tag is not part of the text (HTML, "The textarea element").
+            begins = not self.values[self._area]
+            self.values[self._area] += data.removeprefix("\n") if begins else data
 
     def handle_endtag(self, tag: str) -> None:
         self._area = "" if tag == "textarea" else self._area
@@ -115,9 +117,15 @@ class Person:
 
     def submits(self, path: str, action: str | None = None, **changes: str | None) -> Page:
         """Opens the page at `path`, changes fields of its form, and sends it. None unticks a box."""
-        where = action or path
-        fields = Fields(self.opens(path).text, where).values | changes
+        self.opens(path)
+        where = action or path.partition("?")[0]
+        fields = self.form(where) | changes
         return self.posts(where, {name: value for name, value in fields.items() if value is not None})
+
+    def form(self, action: str) -> dict[str, str]:
+        """The fields of the page's form that goes to `action`, as they stand there."""
+        assert self.page is not None
+        return Fields(self.page.text, action).values
 
     def follows(self) -> Page:
         assert self.page is not None

@@ -34,7 +34,8 @@ class ClientPage:
         self._settings = settings
         a_minute = settings.price_tts_million_chars * _CHARACTERS_A_MINUTE / 1_000_000
         self._costs = {
-            "realtime": f"About ${settings.price_speech_minute:.3g} a minute of sound",
+            "realtime": f"${settings.price_speech_minute:.3g} a minute of sound, "
+            f"and ${settings.price_speech_item:.3g} for each piece that is spoken",
             "tts": f"About ${a_minute:.2g} a minute of sound",
         }
 
