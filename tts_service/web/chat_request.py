@@ -57,6 +57,13 @@ def read_client_id(document: object) -> str:
     return _client_id(_object(document, ("client_id",)))
 
 
+def check_client_id(value: str) -> str:
+    """Raises InvalidClientId for every spelling but the one the service gives out."""
+    if not _UUID.fullmatch(value) or value == _NIL_UUID:
+        raise InvalidClientId(param="client_id")
+    return value
+
+
 def _object(document: object, allowed: tuple[str, ...]) -> dict[str, object]:
     if not isinstance(document, dict):
         raise InvalidRequest("The body must be a JSON object.")
@@ -70,9 +77,7 @@ def _client_id(document: dict[str, object]) -> str:
     value = document.get("client_id")
     if not isinstance(value, str) or not value:
         raise InvalidRequest("client_id is required and must be a string.", param="client_id")
-    if not _UUID.fullmatch(value) or value == _NIL_UUID:
-        raise InvalidClientId(param="client_id")
-    return value
+    return check_client_id(value)
 
 
 def _message(document: dict[str, object]) -> str:
