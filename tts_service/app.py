@@ -20,6 +20,7 @@ from tts_service.clients.store import ClientStore
 from tts_service.database.engine import Database, open_database
 from tts_service.dial import Dialer
 from tts_service.settings import Settings, load
+from tts_service.usage.ledger import Ledger
 from tts_service.web import access_log, chat, cors, greeting, headers, health, pages, problems, request_id
 from tts_service.web.idempotency import Answers
 from tts_service.web.limits import MemoryWindows, TurnLimits
@@ -55,7 +56,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         opened.callback(database.close)
         dialer = Dialer()
         opened.callback(dialer.close)
-        composer = open_composer(settings, dialer, Spending(database))
+        ledger = Ledger(database)
+        opened.callback(ledger.close)  # after the composer, whose last turns it counts
+        ledger.start()
+        composer = open_composer(settings, dialer, Spending(database), ledger.record)
         opened.callback(composer.close)
         app = _flask(settings, database, composer)
         app.extensions[_RUNNING] = Running(composer, opened.pop_all())

@@ -15,6 +15,7 @@ from tts_service.speech.cache import SpeechCache
 from tts_service.speech.engine import Engine, SpeechLimits
 from tts_service.speech.realtime import RealtimeDialect
 from tts_service.speech.tts import TtsDialect
+from tts_service.usage.turn import Record
 
 
 def open_engines(settings: Settings, dialer: Dialer) -> dict[str, Engine]:
@@ -34,13 +35,14 @@ def _cache(settings: Settings) -> SpeechCache:
     return SpeechCache(limit_bytes, shared_memory.connect(settings.redis_url), shared_memory.ERRORS)
 
 
-def open_composer(settings: Settings, dialer: Dialer, spending: Spending) -> Composer:
+def open_composer(settings: Settings, dialer: Dialer, spending: Spending, record: Record) -> Composer:
     return Composer(
         model=ChatModel(dialer),
         engines=open_engines(settings, dialer),
         providers=_providers(settings),
         histories=Histories(),
         spending=spending,
+        record=record,
         prices=Prices(
             settings.price_speech_minute,
             settings.price_speech_item,

@@ -233,7 +233,8 @@ def _server(url: URL) -> dict[str, Any]:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object, *, busy_timeout_s: float) -> None:
     connection.isolation_level = None  # the driver begins no transactions of its own: `writing` does
     _enter_wal(connection, Deadline.after(busy_timeout_s))
-    for pragma in ("foreign_keys = ON", "synchronous = NORMAL"):
+    # secure_delete: what was said and is deleted must not stay readable in the file's free pages.
+    for pragma in ("foreign_keys = ON", "synchronous = NORMAL", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
