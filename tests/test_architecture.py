@@ -79,7 +79,14 @@ HOMES = {
 }
 
 # Every place a key may leave us, or be looked at.
-MAY_REVEAL = {"chat.llm", "speech.connection", "clients.sealing", "clients.fields", "cli.doctor"}
+MAY_REVEAL = {
+    "chat.llm",
+    "speech.connection",
+    "clients.sealing",
+    "clients.fields",
+    "cli.doctor",
+    "web.dashboard.csrf",
+}
 
 
 @cache

@@ -5,6 +5,7 @@ The only module that knows everyone. Configuration comes in as an argument and n
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tts_service import logs
+from tts_service.accounts import first_run
+from tts_service.accounts.invitations import Invitations
 from tts_service.assembly import open_composer
 from tts_service.chat.turn import Composer
 from tts_service.clients.sealing import Sealer
@@ -22,6 +25,7 @@ from tts_service.dial import Dialer
 from tts_service.settings import Settings, load
 from tts_service.usage.ledger import Ledger
 from tts_service.web import access_log, chat, cors, greeting, headers, health, pages, problems, request_id
+from tts_service.web.dashboard import blueprint as dashboard
 from tts_service.web.idempotency import Answers
 from tts_service.web.limits import MemoryWindows, TurnLimits
 
@@ -62,6 +66,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         composer = open_composer(settings, dialer, Spending(database), ledger.record)
         opened.callback(composer.close)
         app = _flask(settings, database, composer)
+        if settings.setup_link:
+            first_run.announce(Invitations(database), settings.own_url, sys.stdout)
         app.extensions[_RUNNING] = Running(composer, opened.pop_all())
     return app
 
@@ -86,6 +92,7 @@ def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:
     app.register_blueprint(greeting.blueprint(store, composer, limits))
     app.register_blueprint(health.blueprint(settings, database))
     app.register_blueprint(pages.blueprint(settings, store))
+    dashboard.install(app, settings, database, store)
     if settings.trusted_proxies:
         # Only as many hops as the operator vouches for; what stands before them is a stranger's claim (5-39).
         hops = settings.trusted_proxies

@@ -88,6 +88,21 @@ class Unauthorized(RequestError):
     message = "Send the admin token as Authorization: Bearer TOKEN."
 
 
+class SignInFailed(RequestError):
+    code = "sign_in_failed"
+    status = 401
+    message = "The name or the password is not right."
+
+
+class LinkExpired(RequestError):
+    code = "link_expired"
+    status = 410
+    message = (
+        "This link was used already, is too old, or was replaced by a newer one. Make another: "
+        "tts-service accounts link"
+    )
+
+
 class CsrfRejected(RequestError):
     code = "csrf_rejected"
     status = 403

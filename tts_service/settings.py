@@ -57,6 +57,8 @@ class Settings:
     voice_proxy_port: int = 3001
     log_json: bool = False
     public_url: str | None = None  # ours: where browsers reach this service, for links and embed snippets
+    port: int = 8000  # as gunicorn.conf.py reads it: for the links of those who set no PUBLIC_URL
+    setup_link: bool = True  # ours: whether a service without accounts prints a link to make the first
     allow_private_model_urls: bool = (
         False  # ours: dashboard and admin API may set ai_base_url to a model at home
     )
@@ -67,6 +69,11 @@ class Settings:
     price_chat_million_in: float = 1.25
     price_chat_million_out: float = 2.50
     instance: Path = Path("instance")
+
+    @property
+    def own_url(self) -> str:
+        """Where people reach this service: PUBLIC_URL, or else this machine."""
+        return self.public_url or f"http://127.0.0.1:{self.port}"
 
 
 def load(env: Mapping[str, str] | None = None) -> Settings:
@@ -106,6 +113,8 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         trusted_proxies=int(reading.number("TRUSTED_PROXIES", 0, 0, 10)),
         voice_proxy_port=int(reading.number("XAI_VOICE_PROXY_PORT", 3001, 1, 65535)),
         public_url=reading.url("PUBLIC_URL", "") or None,
+        port=int(reading.number("PORT", 8000, 0, 65535)),
+        setup_link=reading.choice("SETUP_LINK", ("yes", "no")) == "yes",
         allow_private_model_urls=reading.choice("ALLOW_PRIVATE_MODEL_URLS", ("no", "yes")) == "yes",
         log_json=reading.choice("LOG_FORMAT", ("text", "json")) == "json",
         price_speech_minute=reading.number("PRICE_SPEECH_MINUTE", 0.08, 0, 1000),

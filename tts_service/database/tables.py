@@ -74,6 +74,7 @@ sessions = Table(
     Column("account_id", String(36), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+    Column("notice", String(300)),  # what the next page has to say, once
 )
 
 # One-time links, to make the first account and to set a password.

@@ -1,4 +1,7 @@
-"""Every error as contract.md's one JSON shape, also those that Flask and Werkzeug raise."""
+"""Every error as contract.md's one JSON shape, also those that Flask and Werkzeug raise.
+
+A browser that asks for a page of the dashboard gets a page.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from tts_service import errors
 from tts_service.web import request_id
+from tts_service.web.dashboard import error_page
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +35,11 @@ def install(app: Flask) -> None:
 
 def render(error: errors.ServiceError, status: int | None = None) -> Response:
     """The answer that tells `error`; `status` where the class has a wider one than the case at hand."""
-    response = Response(document(error), status or error.status, content_type="application/json")
+    status = status or error.status
+    if error_page.is_wanted():
+        response = error_page.render(error, status)
+    else:
+        response = Response(document(error), status, content_type="application/json")
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response

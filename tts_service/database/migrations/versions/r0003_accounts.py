@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("account_id", sa.String(36), nullable=False, index=True),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("seen_at", sa.BigInteger, nullable=False),
+        sa.Column("notice", sa.String(300)),
     )
     op.create_table(
         "invitations",
