@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         ledger.start()
         composer = open_composer(settings, dialer, Spending(database), ledger.record)
         opened.callback(composer.close)
-        app = _flask(settings, database, composer)
+        app = _flask(settings, database, composer, ledger)
         if settings.setup_link:
             first_run.announce(Invitations(database), settings.own_url, sys.stdout)
         app.extensions[_RUNNING] = Running(composer, opened.pop_all())
@@ -78,7 +78,7 @@ def close_app(app: Flask) -> None:
     running.close()
 
 
-def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:
+def _flask(settings: Settings, database: Database, composer: Composer, ledger: Ledger) -> Flask:
     store = ClientStore(database, Sealer(settings.secret_keys), production=settings.production)
     limits = TurnLimits(settings.rate_limit_ip, settings.rate_limit_client, MemoryWindows())
     app = Flask("tts_service.web")
@@ -92,7 +92,7 @@ def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:
     app.register_blueprint(greeting.blueprint(store, composer, limits))
     app.register_blueprint(health.blueprint(settings, database))
     app.register_blueprint(pages.blueprint(settings, store))
-    dashboard.install(app, settings, database, store)
+    dashboard.install(app, settings, database, store, ledger)
     if settings.trusted_proxies:
         # Only as many hops as the operator vouches for; what stands before them is a stranger's claim (5-39).
         hops = settings.trusted_proxies

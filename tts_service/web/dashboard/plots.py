@@ -24,7 +24,22 @@ MAX_CODES = 4  # told apart in a stack of failures; the rest is "other"
 _MAX_TICKS = 5  # above zero
 _LABEL_EVERY = {7: 1, 30: 7, 90: 15}  # days
 _MARKED_DAYS = 31  # with more, the marks on a line would touch
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The edges of the picture and, inside it, of the drawing."""
+
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    floor: int = _FLOOR
+
+
+FRAME = Frame()
 
 
 @dataclass(frozen=True)
