@@ -22,7 +22,7 @@ _DOWN = _FLOOR - TOP
 
 MAX_CODES = 4  # told apart in a stack of failures; the rest is "other"
 _MAX_TICKS = 5  # above zero
-_LABEL_EVERY = {7: 1, 30: 7, 90: 15}  # days
+_LABEL_EVERY = {7: 2, 30: 7, 90: 15}  # days
 _MARKED_DAYS = 31  # with more, the marks on a line would touch
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -112,9 +112,16 @@ class _Scale:
 
 
 def draw(report: Report) -> list[Plot]:
-    """Turns, speech, failures, times to reply and cost, a day each."""
+    """Turns, speech, characters, failures, times to reply and cost, a day each."""
     days = report.days
-    return [_turns(days), _speech(days), _failures(report), _times(days), _cost(days)]
+    return [
+        _turns(days),
+        _speech(days),
+        _failures(report),
+        _times(days),
+        _characters(days),
+        _cost(days),
+    ]
 
 
 def short_day(day: date) -> str:
@@ -141,6 +148,12 @@ def _speech(days: Sequence[Day]) -> Plot:
     return _columns("speech", "Speech a day", unit, days, series, _amount, nothing)
 
 
+def _characters(days: Sequence[Day]) -> Plot:
+    written = _Series("Characters", tuple(day.usage.characters for day in days))
+    nothing = "No replies yet in this span."
+    return _columns("characters", "Length of replies a day", "characters", days, [written], _count, nothing)
+
+
 def _failures(report: Report) -> Plot:
     named = list(report.total.failures)[:MAX_CODES]
     rest = list(report.total.failures)[MAX_CODES:]
@@ -154,10 +167,11 @@ def _failures(report: Report) -> Plot:
 
 
 def _cost(days: Sequence[Day]) -> Plot:
-    cost = _Series("Estimated cost", tuple(day.usage.dollars for day in days))
-    return _columns(
-        "cost", "Estimated cost a day", "US dollars", days, [cost], dollars, "Nothing was spent in this span."
-    )
+    most = max((day.usage.dollars for day in days), default=0.0)
+    unit, size = ("US cents", 0.01) if most < 0.1 else ("US dollars", 1)
+    cost = _Series("Estimated cost", tuple(day.usage.dollars / size for day in days))
+    nothing = "Nothing was spent in this span."
+    return _columns("cost", "Estimated cost a day", unit, days, [cost], _amount, nothing)
 
 
 def _times(days: Sequence[Day]) -> Plot:
@@ -167,7 +181,7 @@ def _times(days: Sequence[Day]) -> Plot:
         _Series("Nineteen of twenty (p95)", _seconds(p95)),
     ]
     return _lines(
-        "times", "Time to the whole reply", "seconds", days, series, _amount, "No reply yet in this span."
+        "times", "Time to the whole reply", "seconds", days, series, _amount, "No replies yet in this span."
     )
 
 
@@ -204,7 +218,8 @@ def _lines(
         Slot(round(LEFT + n * width, 2), round(width, 2), _told(day.day, n, series, say, unit))
         for n, day in enumerate(days)
     )
-    lines = tuple(_line(look, one, scale, width) for look, one in enumerate(series))
+    # The first on top, where they meet.
+    lines = tuple(_line(look, one, scale, width) for look, one in enumerate(series))[::-1]
     return _plot(name, title, unit, days, series, say, scale, slots, lines, None if values else nothing)
 
 
@@ -229,7 +244,7 @@ def _plot(
         unit=unit,
         summary=_summary(days, series, say, unit),
         legend=tuple(one.name for one in series),
-        y_ticks=tuple(Tick(scale.y(at), _tick_label(at, scale.step, say)) for at in scale.ticks()),
+        y_ticks=tuple(Tick(scale.y(at), _tick_label(at, scale.step)) for at in scale.ticks()),
         x_ticks=_day_ticks(days),
         slots=slots,
         lines=lines,
@@ -299,8 +314,6 @@ def _told(day: date, n: int, series: Sequence[_Series], say: _Say, unit: str) ->
 
 
 def _with_unit(value: float, say: _Say, unit: str) -> str:
-    if say is dollars:
-        return dollars(value)
     singular = unit.removesuffix("s") if value == 1 else unit
     return f"{say(value)} {singular}"
 
@@ -319,12 +332,11 @@ def _summary(days: Sequence[Day], series: Sequence[_Series], say: _Say, unit: st
     return " ".join(sentences)
 
 
-def _tick_label(value: float, step: float, say: _Say) -> str:
+def _tick_label(value: float, step: float) -> str:
     if value >= 10_000:
         return f"{value / 1000:,.10g}k"
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    number = f"{value:,.{decimals}f}" if value else "0"
-    return f"${number}" if say is dollars else number
+    return f"{value:,.{decimals}f}" if value else "0"
 
 
 def _count(value: float) -> str:
