@@ -24,6 +24,7 @@ from tts_service.database.engine import Database, open_database
 from tts_service.dial import Dialer
 from tts_service.settings import Settings, load
 from tts_service.upstream import Upstream
+from tts_service.usage.ledger import Ledger
 from tts_service.web import (
     access_log,
     admin,
@@ -75,9 +76,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         opened.callback(dialer.close)
         upstream = Upstream(dialer)
         opened.callback(upstream.close)
-        composer = open_composer(settings, dialer, upstream, Spending(database))
+        ledger = Ledger(database)
+        opened.callback(ledger.close)  # after the composer, whose last turns it counts
+        ledger.start()
+        composer = open_composer(settings, dialer, upstream, Spending(database), ledger.record)
         opened.callback(composer.close)
-        app = _flask(settings, database, composer)
+        app = _flask(settings, database, composer, ledger)
         if settings.setup_link:
             first_run.announce(Invitations(database), settings.own_url, sys.stdout)
         app.extensions[_RUNNING] = Running(composer, opened.pop_all())
@@ -90,7 +94,7 @@ def close_app(app: Flask) -> None:
     running.close()
 
 
-def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:
+def _flask(settings: Settings, database: Database, composer: Composer, ledger: Ledger) -> Flask:
     store = ClientStore(
         database,
         Sealer(settings.secret_keys),
@@ -112,7 +116,7 @@ def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:
     app.register_blueprint(openapi.blueprint())
     if settings.admin_token is not None:  # without one there is no admin API: its paths are 404
         app.register_blueprint(admin.blueprint(store, Bearer(settings.admin_token, MemoryWindows())))
-    dashboard.install(app, settings, database, store)
+    dashboard.install(app, settings, database, store, ledger)
     if settings.trusted_proxies:
         # Only as many hops as the operator vouches for; what stands before them is a stranger's claim (5-39).
         hops = settings.trusted_proxies

@@ -17,6 +17,7 @@ from tts_service.speech.realtime import RealtimeDialect
 from tts_service.speech.roster import Roster
 from tts_service.speech.tts import TtsDialect
 from tts_service.upstream import Upstream
+from tts_service.usage.turn import Record
 
 
 def open_roster(settings: Settings, upstream: Upstream) -> Roster:
@@ -40,13 +41,16 @@ def _cache(settings: Settings) -> SpeechCache:
     return SpeechCache(limit_bytes, shared_memory.connect(settings.redis_url), shared_memory.ERRORS)
 
 
-def open_composer(settings: Settings, dialer: Dialer, upstream: Upstream, spending: Spending) -> Composer:
+def open_composer(
+    settings: Settings, dialer: Dialer, upstream: Upstream, spending: Spending, record: Record
+) -> Composer:
     return Composer(
         model=ChatModel(upstream),
         engines=open_engines(settings, dialer),
         providers=providers(settings),
         histories=Histories(),
         spending=spending,
+        record=record,
         prices=prices(settings),
         budgets=Budgets(settings.chat_deadline_s, settings.speech_deadline_s),
     )

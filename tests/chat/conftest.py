@@ -27,6 +27,7 @@ from tts_service.sandbox.main import start_in_thread
 from tts_service.secret import Secret
 from tts_service.settings import Settings
 from tts_service.upstream import Upstream
+from tts_service.usage.turn import Turn
 
 Serve = Callable[..., ScriptedPeer]
 
@@ -164,12 +165,16 @@ Compose = Callable[..., Composer]
 
 @pytest.fixture
 def compose(models: Models, spending: Spending) -> Iterator[Compose]:
-    """Makes composers for the provider at an address; closes them at the end of the test."""
+    """Makes composers for the provider at an address; closes them at the end of the test. What they would
+    write about their turns goes into `turns`."""
     made: list[Composer] = []
 
-    def make(base_url: str, spending: Spending = spending, **changes: object) -> Composer:
+    def make(
+        base_url: str, spending: Spending = spending, turns: list[Turn] | None = None, **changes: object
+    ) -> Composer:
+        record = [].append if turns is None else turns.append
         settings = replace(Settings(xai_base_url=base_url, xai_api_key=Secret("xai-sandbox")), **changes)
-        made.append(open_composer(settings, models.dialer(), models.upstream(), spending))
+        made.append(open_composer(settings, models.dialer(), models.upstream(), spending, record))
         return made[-1]
 
     yield make
