@@ -5,6 +5,7 @@ The only module that knows everyone. Configuration comes in as an argument and n
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -20,9 +21,17 @@ from tts_service.clients.store import ClientStore
 from tts_service.database.engine import Database, open_database
 from tts_service.dial import Dialer
 from tts_service.settings import Settings, load
+from tts_service.shared_memory import SharedMemory, open_shared_memory
 from tts_service.web import access_log, chat, cors, greeting, headers, health, pages, problems, request_id
 from tts_service.web.idempotency import Answers
-from tts_service.web.limits import MemoryWindows, TurnLimits
+from tts_service.web.limits import TurnLimits
+from tts_service.web.shared_answers import SharedAnswers
+from tts_service.web.shared_windows import SharedWindows
+from tts_service.web.windows import MemoryWindows
+
+_log = logging.getLogger(__name__)
+
+_SETTLING_S = 10.0  # from the end of both deadlines to the end of a turn, at the very most
 
 _RUNNING = "tts_service"
 
@@ -53,11 +62,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     with ExitStack() as opened:
         database = open_database(settings.database_url)
         opened.callback(database.close)
+        shared = open_shared_memory(settings.redis_url)
+        if shared is not None:
+            opened.callback(shared.close)
+            if database.is_sqlite:
+                _log.warning("Several machines need PostgreSQL: with SQLite each has clients of its own.")
         dialer = Dialer()
         opened.callback(dialer.close)
-        composer = open_composer(settings, dialer, Spending(database))
+        composer = open_composer(settings, dialer, Spending(database), shared)
         opened.callback(composer.close)
-        app = _flask(settings, database, composer)
+        app = _flask(settings, database, composer, shared)
         app.extensions[_RUNNING] = Running(composer, opened.pop_all())
     return app
 
@@ -68,9 +82,9 @@ def close_app(app: Flask) -> None:
     running.close()
 
 
-def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:
+def _flask(settings: Settings, database: Database, composer: Composer, shared: SharedMemory | None) -> Flask:
     store = ClientStore(database, Sealer(settings.secret_keys), production=settings.production)
-    limits = TurnLimits(settings.rate_limit_ip, settings.rate_limit_client, MemoryWindows())
+    limits = _limits(settings, shared)
     app = Flask("tts_service.web")
     # `//api/chat` is no other name of `/api/chat`: it is nothing, and does not redirect (faults 5-52).
     app.url_map.merge_slashes = False
@@ -78,12 +92,28 @@ def _flask(settings: Settings, database: Database, composer: Composer) -> Flask:
     for part in (request_id, access_log, headers, problems):
         part.install(app)
     cors.install(app, frozenset({chat.PATH, greeting.PATH}), store.allowed_origins)
-    app.register_blueprint(chat.blueprint(store, composer, limits, Answers()))
+    app.register_blueprint(chat.blueprint(store, composer, limits, _answers(settings, shared)))
     app.register_blueprint(greeting.blueprint(store, composer, limits))
-    app.register_blueprint(health.blueprint(settings, database))
+    app.register_blueprint(health.blueprint(settings, database, shared))
     app.register_blueprint(pages.blueprint(settings, store))
     if settings.trusted_proxies:
         # Only as many hops as the operator vouches for; what stands before them is a stranger's claim (5-39).
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=0, x_host=0)  # type: ignore[method-assign]
     return app
+
+
+def _limits(settings: Settings, shared: SharedMemory | None) -> TurnLimits:
+    own = MemoryWindows()
+    return TurnLimits(
+        SharedWindows(shared, own, settings.processes) if shared else own,
+        per_address=settings.rate_limit_ip,
+        per_client_address=settings.rate_limit_client_ip,
+        per_client=settings.rate_limit_client,
+    )
+
+
+def _answers(settings: Settings, shared: SharedMemory | None) -> Answers:
+    if shared is None:
+        return Answers()
+    return SharedAnswers(shared, settings.chat_deadline_s + settings.speech_deadline_s + _SETTLING_S)
