@@ -76,7 +76,7 @@ def _missing(reason: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def redis_url() -> str:
-    memory = SharedMemory(REDIS)
+    memory = SharedMemory(REDIS, timeout_s=2)
     try:
         if not memory.answers():
             _missing("Redis cannot be used; start redis-server, or set TEST_REDIS_URL")
@@ -87,7 +87,7 @@ def redis_url() -> str:
 
 @pytest.fixture
 def shared(redis_url: str) -> Iterator[SharedMemory]:
-    memory = SharedMemory(redis_url)
+    memory = SharedMemory(redis_url, timeout_s=2)  # what is no matter of time must not fail on a busy machine
     yield memory
     memory.close()
 

@@ -67,9 +67,9 @@ class SharedMemory:
     Every key has a time to live. Every method raises SharedMemoryAway, soon after 100 ms at the latest.
     """
 
-    def __init__(self, url: str, clock: Clock = time.monotonic) -> None:
+    def __init__(self, url: str, clock: Clock = time.monotonic, timeout_s: float = TIMEOUT_S) -> None:
         """Connects when it is first used. Raises SettingsError."""
-        self._new_connection = _connections_to(url)
+        self._new_connection = _connections_to(url, timeout_s)
         self._clock = clock
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
@@ -195,7 +195,7 @@ def _is_quiet(connection: Connection) -> bool:
         return False
 
 
-def _connections_to(url: str) -> Callable[[], Connection]:
+def _connections_to(url: str, timeout_s: float) -> Callable[[], Connection]:
     if redis is None:
         raise SettingsError(["REDIS_URL needs the redis extra: pip install 'tts-service[redis]'."])
     try:
@@ -204,7 +204,7 @@ def _connections_to(url: str) -> Callable[[], Connection]:
             raise ValueError("the database is a number")
         options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
         kind = options.pop("connection_class", redis.Connection)
-        timeouts = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
+        timeouts = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
         ours = {"protocol": 2, "decode_responses": False, "retry_on_timeout": False}
         new_connection: Callable[[], Connection] = partial(kind, **options | timeouts | ours)
         new_connection()  # opens nothing, and refuses what it does not know

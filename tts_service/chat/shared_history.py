@@ -54,7 +54,7 @@ class SharedHistories(Histories):
     def recall(self, client_id: str, conversation_id: str) -> list[Said]:
         """Oldest first; nothing for a conversation unknown or too long idle."""
         try:
-            turns = self._memory.run(_RECALL, _key(client_id, conversation_id), TURNS_TOLD, _READ_BYTES)
+            turns = self._memory.run(_RECALL, key_of(client_id, conversation_id), TURNS_TOLD, _READ_BYTES)
         except SharedMemoryAway:
             turns = []
         return newest(_said(turns)) or super().recall(client_id, conversation_id)
@@ -65,12 +65,12 @@ class SharedHistories(Histories):
         turn = orjson.dumps([question, answer])
         limits = TURNS_TOLD, _KEPT_BYTES, int(IDLE_S * 1000)
         try:
-            self._memory.run(_REMEMBER, _key(client_id, conversation_id), turn, *limits)
+            self._memory.run(_REMEMBER, key_of(client_id, conversation_id), turn, *limits)
         except SharedMemoryAway:
             return  # this process has it
 
 
-def _key(client_id: str, conversation_id: str) -> str:
+def key_of(client_id: str, conversation_id: str) -> str:
     """Hashed: a caller chooses the conversation_id, and may have put words in it."""
     who = hashlib.sha256(f"{client_id} {conversation_id}".encode()).hexdigest()
     return f"tts:conversation:list:{who}"

@@ -23,9 +23,9 @@ while oldest and oldest <= now - window do
   redis.call('RPOP', KEYS[1])
   oldest = tonumber(redis.call('LINDEX', KEYS[1], -1))
 end
-if not oldest then redis.call('DEL', KEYS[1]) end
+if not (oldest and oldest < now + window) then redis.call('DEL', KEYS[1]) end
 local counted = redis.call('LLEN', KEYS[1])
-if counted >= limit then return (oldest or now) + window - now end
+if counted >= limit then return counted > 0 and oldest + window - now or window end
 if own > counted and own >= share then return -1 end
 redis.call('LPUSH', KEYS[1], string.format('%.0f', now))
 redis.call('PEXPIRE', KEYS[1], window)
