@@ -32,7 +32,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "logs": (set(), {"orjson"}),
     "settings": ({"secret"}, {"limits"}),
     "dial": ({"deadline", "addresses"}, {"certifi"}),
-    "speech": (GROUND | {"dial", "upstream"}, {"pybase64", "orjson", "websocket", "markdown_it", "lameenc"}),
+    "speech": (
+        GROUND | {"dial", "upstream", "shared_memory"},
+        {"pybase64", "orjson", "websocket", "markdown_it", "lameenc"},
+    ),
     "upstream": (GROUND | {"dial"}, {"requests", "urllib3", "orjson"}),
     "database": (GROUND | {"settings"}, {"sqlalchemy", "alembic"}),
     "clients": (GROUND | {"dial", "database"}, {"sqlalchemy", "cryptography"}),
@@ -80,6 +83,7 @@ HOMES = {
     "flask": {"web", "app"},
     "certifi": {"dial"},
     "cryptography": {"clients.sealing"},
+    "redis": {"shared_memory"},
 }
 
 # Every place a key may leave us, or be looked at.

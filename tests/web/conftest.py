@@ -41,6 +41,7 @@ class ScriptedModel:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.told: list[list[str]] = []  # the whole conversation of each question
         self.release = threading.Event()
         model = self
 
@@ -50,6 +51,7 @@ class ScriptedModel:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 model.asked.append(body["messages"][-1]["content"])
+                model.told.append([message["content"] for message in body["messages"]])
                 self.close_connection = True
                 if "outage" in model.asked[-1]:
                     self.send_response(503)
@@ -125,11 +127,16 @@ class Service:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         return self.send("POST", "/api/chat", body, sent)
 
-    def ask(self, message: object = "Hi", client: str = "acme", **headers: str) -> Answer:
-        return self.post(self.question(message, client), **headers)
+    def ask(
+        self, message: object = "Hi", client: str = "acme", conversation: str | None = None, **headers: str
+    ) -> Answer:
+        return self.post(self.question(message, client, conversation), **headers)
 
-    def question(self, message: object = "Hi", client: str = "acme") -> bytes:
-        return json.dumps({"client_id": self.clients[client], "message": message}).encode()
+    def question(
+        self, message: object = "Hi", client: str = "acme", conversation: str | None = None
+    ) -> bytes:
+        asked = {"client_id": self.clients[client], "message": message}
+        return json.dumps(asked | ({"conversation_id": conversation} if conversation else {})).encode()
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
@@ -246,12 +253,15 @@ def service(request: pytest.FixtureRequest, services: dict[str, Service]) -> Ser
 
 @pytest.fixture
 def start(model: ScriptedModel, tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """Starts a service inside the test's own process: `start(RATE_LIMIT_IP="2/minute")`."""
+    """Starts a service inside the test's own process: `start(RATE_LIMIT_IP="2/minute")`; on a database that
+    has its `clients` already where they are given."""
     with ExitStack() as running:
 
-        def start(without: tuple[str, ...] = (), **changes: str) -> Service:
+        def start(
+            without: tuple[str, ...] = (), clients: dict[str, str] | None = None, **changes: str
+        ) -> Service:
             env = environment(tmp_path, model, **changes)
-            clients = add_clients(env, without)
+            clients = add_clients(env, without) if clients is None else clients
             app = create_app(load(env))
             running.callback(close_app, app)
             server = make_server("127.0.0.1", 0, app, threaded=True)

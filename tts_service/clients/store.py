@@ -113,7 +113,7 @@ class ClientStore:
             return self._client(_found(connection, client_id))
 
     def delete(self, client_id: str, *, if_match: Set[str] | None = None) -> None:
-        """Removes the client with its key and what is known of its use, and what was said. Raises EditConflict."""
+        """Removes the client with its key, its usage and what was said. Raises EditConflict."""
         with self._database.writing() as connection:
             self._unchanged(_found(connection, client_id, _SELECT_TO_CHANGE), if_match)
             for table in _TABLES_OF_CLIENT:
