@@ -35,7 +35,6 @@ from tts_service.web import (
     greeting,
     headers,
     health,
-    openapi,
     pages,
     problems,
     request_id,
@@ -44,6 +43,7 @@ from tts_service.web.bearer import Bearer
 from tts_service.web.dashboard import blueprint as dashboard
 from tts_service.web.idempotency import Answers
 from tts_service.web.limits import TurnLimits
+from tts_service.web.openapi import endpoint as openapi
 from tts_service.web.shared_answers import SharedAnswers
 from tts_service.web.shared_windows import SharedWindows
 from tts_service.web.windows import MemoryWindows
