@@ -49,7 +49,14 @@ def test_a_model_that_is_not_listed_is_said_and_the_key_is_not_blamed(
 ) -> None:
     found = check(upstream, serve(lists("gpt-5.2")).url)
     assert found.has_model is False
-    assert found.finding == "The key is accepted, but grok-4.3 is not among its 1 models."
+    assert found.finding.startswith("The key is accepted, but does not list grok-4.3.")
+
+
+def test_a_model_at_home_needs_no_key(upstream: Upstream, serve: Serve) -> None:
+    peer = serve(lists("llama3"))
+    route = replace(route_to(peer.url, key=None), model="llama3")
+    assert "without a key" in Models(upstream).check(route, Deadline.after(5)).finding
+    assert "authorization" not in peer.requests[0].headers
 
 
 def test_ollamas_tag_is_part_of_no_name(upstream: Upstream, serve: Serve) -> None:

@@ -26,6 +26,7 @@ class KeyCheck:
 
     model: str  # the route's
     models: tuple[str, ...] | None
+    has_key: bool = True  # False: the server was asked without one, as models at home are
 
     @property
     def has_model(self) -> bool | None:
@@ -40,9 +41,10 @@ class KeyCheck:
         """A sentence for the one who asked."""
         if self.models is None:
             return "The server answers, but keeps no list of models, so the key cannot be tested this way."
-        if not self.has_model:
-            return f"The key is accepted, but {self.model} is not among its {len(self.models)} models."
-        return f"The key is accepted, and {self.model} is among its models."
+        accepted = "The key is accepted" if self.has_key else "The server answers without a key"
+        if self.has_model:
+            return f"{accepted}, and {self.model} is among the models it lists."
+        return f"{accepted}, but does not list {self.model}. Check the name, unless it is an alias."
 
 
 class Models:
@@ -56,10 +58,10 @@ class Models:
         try:
             answer = self._upstream.get_json(f"{route.base_url}/models", route.key, route.reach, deadline)
         except UpstreamConfig:  # 404
-            return KeyCheck(route.model, None)
+            return KeyCheck(route.model, None, route.key is not None)
         except (UpstreamBadResponse, UpstreamRejected, UpstreamTooLarge):
             raise UpstreamBadResponse(NOT_COMPATIBLE) from None
-        return KeyCheck(route.model, _ids(answer))
+        return KeyCheck(route.model, _ids(answer), route.key is not None)
 
 
 def _ids(answer: Any) -> tuple[str, ...]:
