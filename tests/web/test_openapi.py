@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from tts_service import errors
@@ -89,6 +91,33 @@ def test_every_error_a_caller_can_meet_has_its_code_in_the_document() -> None:
     assert codes - told == left_out - {"internal"}
 
 
+def check_shape(name: str, value: object) -> None:
+    shape = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
+    jsonschema_rs.validator_for(shape).validate(value)
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "shape"),
+    [("/api/chat", {"message": "Hi"}, "ChatReply"), ("/api/greeting", {}, "Greeting")],
+)
+def test_a_reply_has_the_shape_of_the_document(
+    start: Callable[..., Any], path: str, more: dict[str, str], shape: str
+) -> None:
+    service = start()
+    asked = json.dumps({"client_id": service.clients["open"]} | more).encode()
+    answer = service.send("POST", path, asked, {"Content-Type": "application/json"})
+    assert answer.status == 200
+    check_shape(shape, answer.json)
+
+
+def test_the_events_of_a_stream_have_the_shapes_of_the_document(start: Callable[..., Any]) -> None:
+    answer = start().ask(client="open", Accept="text/event-stream")
+    events = re.findall(r"event: (.*)\ndata: (.*)\n\n", answer.body.decode())
+    assert {name for name, _ in events} == {"text", "done"}
+    for name, data in events:
+        check_shape(f"{name.capitalize()}Event", json.loads(data))
+
+
 def test_schemathesis_finds_nothing_wrong(start: Callable[..., Any], tmp_path: Path) -> None:
     service = start(ADMIN_TOKEN=TOKEN)
     run = subprocess.run(
@@ -106,4 +135,5 @@ def test_schemathesis_finds_nothing_wrong(start: Callable[..., Any], tmp_path: P
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+    assert f"Tested: {len(list(operations()))}" in run.stdout
     assert "canary" not in run.stdout
