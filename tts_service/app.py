@@ -31,7 +31,6 @@ from tts_service.web import (
     greeting,
     headers,
     health,
-    openapi,
     pages,
     problems,
     request_id,
@@ -40,6 +39,7 @@ from tts_service.web.bearer import Bearer
 from tts_service.web.dashboard import blueprint as dashboard
 from tts_service.web.idempotency import Answers
 from tts_service.web.limits import MemoryWindows, TurnLimits
+from tts_service.web.openapi import endpoint as openapi
 
 _RUNNING = "tts_service"
 

@@ -17,7 +17,7 @@ from tts_service.clients.listing import Page
 from tts_service.clients.sealing import SealBroken, Sealer
 from tts_service.database import tables
 from tts_service.database.engine import Database
-from tts_service.errors import ClientNotFound, EditConflict, InvalidRequest
+from tts_service.errors import ClientNotFound, EditConflict, InvalidRequest, InvalidValue
 from tts_service.secret import Secret
 
 _log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ class ClientStore:
         after = revised(client, changes)
         plain = any(origin.startswith("http://") for origin in after.allowed_origins)
         if self._production and plain and "allowed_origins" in changes:  # faults 5-100
-            raise InvalidRequest(
+            raise InvalidValue(
                 "allowed_origins must begin with https:// when ENV=production.", param="allowed_origins"
             )
         return after

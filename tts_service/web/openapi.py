@@ -1,5 +1,0 @@
-from flask import Blueprint
-
-
-def blueprint():
-    return Blueprint("openapi", __name__)
