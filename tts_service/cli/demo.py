@@ -61,7 +61,7 @@ def demo(live: bool, port: int) -> None:
             raise click.ClickException("--live needs XAI_API_KEY in the environment.")
         url = f"http://{HOST}:{service_port}"
         client_id = _demo_client([url, f"http://localhost:{service_port}"])
-        dashboard = _dashboard_link(url)
+        dashboard = dashboard_link(url)
         environment["SETUP_LINK"] = "no"  # it is in our banner: a second one would replace it
         gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"{HOST}:{service_port}", "wsgi:app"]
         service = running.enter_context(_child(gunicorn, environment))
@@ -162,7 +162,7 @@ def _demo_client(origins: list[str]) -> str:
         database.close()
 
 
-def _dashboard_link(url: str) -> str:
+def dashboard_link(url: str) -> str:
     """Where to sign in; while nobody can, a one-time link to make the first account."""
     database = open_database(settings.load().database_url)
     try:
