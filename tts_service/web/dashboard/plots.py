@@ -1,51 +1,15 @@
-"""A report as plots: where each bar, line and label stands. Pure; `dashboard/plot.html` writes the SVG.
-
-Lengths are units of the SVG's viewBox. It is 400 wide, so that on a phone of 360 px a unit is not much less
-than a pixel and labels stay readable; wide screens show several plots beside each other.
-"""
+"""A report as plots: where each bar, line and label stands. Pure; `dashboard/plot.html` writes the SVG."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from tts_service.usage.report import Day, Report
-
-WIDTH, HEIGHT = 400, 220
-LEFT, RIGHT, TOP, BOTTOM = 48, 22, 12, 30
-_FLOOR = HEIGHT - BOTTOM
-_ACROSS = WIDTH - LEFT - RIGHT
-_DOWN = _FLOOR - TOP
+from tts_service.web.dashboard.axes import FRAME, Scale, Tick, day_ticks, middle, scale_to, short_day
 
 MAX_CODES = 4  # told apart in a stack of failures; the rest is "other"
-_MAX_TICKS = 5  # above zero
-_LABEL_EVERY = {7: 2, 30: 7, 90: 15}  # days
 _MARKED_DAYS = 31  # with more, the marks on a line would touch
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The edges of the picture and, inside it, of the drawing."""
-
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
-    top: int = TOP
-    floor: int = _FLOOR
-
-
-FRAME = Frame()
-
-
-@dataclass(frozen=True)
-class Tick:
-    at: float
-    label: str
 
 
 @dataclass(frozen=True)
@@ -92,27 +56,31 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class _Topic:
+    """What a plot is about. `say` writes a value; `nothing` is said where there is none."""
+
+    name: str
+    title: str
+    unit: str
+    nothing: str
+    say: Callable[[float], str]
+
+    @property
+    def is_whole(self) -> bool:
+        return self.say is _count
+
+    def with_unit(self, value: float) -> str:
+        return f"{self.say(value)} {self.unit.removesuffix('s') if value == 1 else self.unit}"
+
+
+@dataclass(frozen=True)
 class _Series:
     name: str
     values: tuple[float | None, ...]  # a day each; None where there is no such thing as a value
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """From 0 to `top`, in round steps."""
-
-    top: float
-    step: float
-
-    def y(self, value: float) -> float:
-        return round(_FLOOR - value / self.top * _DOWN, 2)
-
-    def ticks(self) -> list[float]:
-        return [n * self.step for n in range(round(self.top / self.step) + 1)]
-
-
 def draw(report: Report) -> list[Plot]:
-    """Turns, speech, characters, failures, times to reply and cost, a day each."""
+    """Turns, speech, failures, times to reply, characters and cost, a day each."""
     days = report.days
     return [
         _turns(days),
@@ -124,16 +92,9 @@ def draw(report: Report) -> list[Plot]:
     ]
 
 
-def short_day(day: date) -> str:
-    """The same in every locale: 7 Mar."""
-    return f"{day.day} {_MONTHS[day.month - 1]}"
-
-
 def _turns(days: Sequence[Day]) -> Plot:
-    turns = _Series("Questions", tuple(day.usage.turns for day in days))
-    return _columns(
-        "turns", "Questions a day", "questions", days, [turns], _count, "No questions yet in this span."
-    )
+    topic = _Topic("turns", "Questions a day", "questions", "No questions yet in this span.", _count)
+    return _columns(topic, days, [_Series("Questions", tuple(day.usage.turns for day in days))])
 
 
 def _speech(days: Sequence[Day]) -> Plot:
@@ -141,202 +102,149 @@ def _speech(days: Sequence[Day]) -> Plot:
     unit, size_s = ("minutes", 60) if longest_s >= 180 else ("seconds", 1)
     if longest_s >= 3 * 3600:
         unit, size_s = "hours", 3600
+    topic = _Topic("speech", "Speech a day", unit, "Nothing was spoken in this span.", _amount)
     bought = tuple((day.usage.speech_ms - day.usage.cached_ms) / 1000 / size_s for day in days)
     cached = tuple(day.usage.cached_ms / 1000 / size_s for day in days)
-    series = [_Series("Bought", bought), _Series("From the cache", cached)]
-    nothing = "Nothing was spoken in this span."
-    return _columns("speech", "Speech a day", unit, days, series, _amount, nothing)
-
-
-def _characters(days: Sequence[Day]) -> Plot:
-    written = _Series("Characters", tuple(day.usage.characters for day in days))
-    nothing = "No replies yet in this span."
-    return _columns("characters", "Length of replies a day", "characters", days, [written], _count, nothing)
+    return _columns(topic, days, [_Series("Bought", bought), _Series("From the cache", cached)])
 
 
 def _failures(report: Report) -> Plot:
-    named = list(report.total.failures)[:MAX_CODES]
-    rest = list(report.total.failures)[MAX_CODES:]
-    series = [_Series(code, tuple(day.usage.failures.get(code, 0) for day in report.days)) for code in named]
-    if rest:
-        others = [Counter(day.usage.failures) for day in report.days]
-        series.append(_Series("other", tuple(sum(day[code] for code in rest) for day in others)))
-    series = series or [_Series("Failures", (0,) * len(report.days))]
-    nothing = "Nothing failed in this span."
-    return _columns("failures", "Failures a day", "failures", report.days, series, _count, nothing)
+    topic = _Topic("failures", "Failures a day", "failures", "Nothing failed in this span.", _count)
+    codes = list(report.total.failures)
+    groups = [(code, [code]) for code in codes[:MAX_CODES]]
+    if codes[MAX_CODES:]:
+        groups.append(("other", codes[MAX_CODES:]))
+    series = [
+        _Series(
+            name,
+            tuple(sum(day.usage.failures.get(code, 0) for code in group) for day in report.days),
+        )
+        for name, group in groups
+    ]
+    return _columns(topic, report.days, series)
+
+
+def _times(days: Sequence[Day]) -> Plot:
+    topic = _Topic("times", "Time to the whole reply", "seconds", "No replies yet in this span.", _amount)
+    p50 = _seconds([day.usage.p50_ms for day in days])
+    p95 = _seconds([day.usage.p95_ms for day in days])
+    return _lines(topic, days, [_Series("Half of them (p50)", p50), _Series("Nineteen of twenty (p95)", p95)])
+
+
+def _characters(days: Sequence[Day]) -> Plot:
+    nothing = "No replies yet in this span."
+    topic = _Topic("characters", "Length of replies a day", "characters", nothing, _count)
+    return _columns(topic, days, [_Series("Characters", tuple(day.usage.characters for day in days))])
 
 
 def _cost(days: Sequence[Day]) -> Plot:
     most = max((day.usage.dollars for day in days), default=0.0)
     unit, size = ("US cents", 0.01) if most < 0.1 else ("US dollars", 1)
-    cost = _Series("Estimated cost", tuple(day.usage.dollars / size for day in days))
-    nothing = "Nothing was spent in this span."
-    return _columns("cost", "Estimated cost a day", unit, days, [cost], _amount, nothing)
+    topic = _Topic("cost", "Estimated cost a day", unit, "Nothing was spent in this span.", _amount)
+    return _columns(topic, days, [_Series("Estimated cost", tuple(day.usage.dollars / size for day in days))])
 
 
-def _times(days: Sequence[Day]) -> Plot:
-    p50, p95 = ([day.usage.p50_ms for day in days], [day.usage.p95_ms for day in days])
-    series = [
-        _Series("Half of them (p50)", _seconds(p50)),
-        _Series("Nineteen of twenty (p95)", _seconds(p95)),
-    ]
-    return _lines(
-        "times", "Time to the whole reply", "seconds", days, series, _amount, "No replies yet in this span."
-    )
-
-
-_Say = Callable[[float], str]
-
-
-def _columns(
-    name: str, title: str, unit: str, days: Sequence[Day], series: Sequence[_Series], say: _Say, nothing: str
-) -> Plot:
+def _columns(topic: _Topic, days: Sequence[Day], series: Sequence[_Series]) -> Plot:
     """Bars, the series of a day on top of each other."""
-    totals = [sum(one.values[n] or 0 for one in series) for n in range(len(days))]
-    scale = _scale(max(totals, default=0), whole=say is _count)
-    width = _ACROSS / max(len(days), 1)
-    slots = tuple(
-        Slot(
-            round(LEFT + n * width, 2),
-            round(width, 2),
-            _told(day.day, n, series, say, unit),
-            tuple(_stack(scale, [one.values[n] or 0 for one in series])),
-        )
-        for n, day in enumerate(days)
-    )
-    return _plot(name, title, unit, days, series, say, scale, slots, (), nothing if not any(totals) else None)
+    stacks = [[one.values[n] or 0 for one in series] for n in range(len(days))]
+    scale = scale_to(max(map(sum, stacks), default=0), whole=topic.is_whole)
+    bars = [_stack(scale, values) for values in stacks]
+    return _plot(topic, days, series, scale, bars=bars, lines=(), is_empty=not any(map(sum, stacks)))
 
 
-def _lines(
-    name: str, title: str, unit: str, days: Sequence[Day], series: Sequence[_Series], say: _Say, nothing: str
-) -> Plot:
+def _lines(topic: _Topic, days: Sequence[Day], series: Sequence[_Series]) -> Plot:
     """A line for each series, broken where a day has no value."""
     values = [value for one in series for value in one.values if value is not None]
-    scale = _scale(max(values, default=0), whole=False)
-    width = _ACROSS / max(len(days), 1)
-    slots = tuple(
-        Slot(round(LEFT + n * width, 2), round(width, 2), _told(day.day, n, series, say, unit))
-        for n, day in enumerate(days)
-    )
+    scale = scale_to(max(values, default=0), whole=topic.is_whole)
     # The first on top, where they meet.
-    lines = tuple(_line(look, one, scale, width) for look, one in enumerate(series))[::-1]
-    return _plot(name, title, unit, days, series, say, scale, slots, lines, None if values else nothing)
+    lines = tuple(_line(look, one, scale) for look, one in enumerate(series))[::-1]
+    return _plot(topic, days, series, scale, bars=[()] * len(days), lines=lines, is_empty=not values)
 
 
 def _plot(
-    name: str,
-    title: str,
-    unit: str,
+    topic: _Topic,
     days: Sequence[Day],
     series: Sequence[_Series],
-    say: _Say,
-    scale: _Scale,
-    slots: tuple[Slot, ...],
+    scale: Scale,
+    *,
+    bars: Sequence[tuple[Bar, ...]],
     lines: tuple[Line, ...],
-    nothing: str | None,
+    is_empty: bool,
 ) -> Plot:
-    rows = tuple(
-        (day.day.isoformat(), *(_cell(one.values[n], say) for one in series)) for n, day in enumerate(days)
-    )
+    width = FRAME.slot_width(len(days))
     return Plot(
-        name=name,
-        title=title,
-        unit=unit,
-        summary=_summary(days, series, say, unit),
+        name=topic.name,
+        title=topic.title,
+        unit=topic.unit,
+        summary=_summary(topic, days, series),
         legend=tuple(one.name for one in series),
-        y_ticks=tuple(Tick(scale.y(at), _tick_label(at, scale.step)) for at in scale.ticks()),
-        x_ticks=_day_ticks(days),
-        slots=slots,
+        y_ticks=scale.ticks(),
+        x_ticks=day_ticks([day.day for day in days]),
+        slots=tuple(
+            Slot(round(FRAME.left + n * width, 2), round(width, 2), _told(topic, day, n, series), bars[n])
+            for n, day in enumerate(days)
+        ),
         lines=lines,
-        rows=rows,
-        nothing=nothing,
+        rows=tuple(
+            (day.day.isoformat(), *(_cell(topic, one.values[n]) for one in series))
+            for n, day in enumerate(days)
+        ),
+        nothing=topic.nothing if is_empty else None,
     )
 
 
-def _stack(scale: _Scale, values: Sequence[float]) -> list[Bar]:
+def _stack(scale: Scale, values: Sequence[float]) -> tuple[Bar, ...]:
     bars, below = [], 0.0
     for look, value in enumerate(values):
         if value > 0:
             top, foot = scale.y(below + value), scale.y(below)
             bars.append(Bar(top, max(round(foot - top, 2), 1.0), look))  # the smallest can still be seen
             below += value
-    return bars
+    return tuple(bars)
 
 
-def _line(look: int, series: _Series, scale: _Scale, width: float) -> Line:
+def _line(look: int, series: _Series, scale: Scale) -> Line:
+    count = len(series.values)
     runs: list[list[tuple[float, float]]] = [[]]
     for n, value in enumerate(series.values):
         if value is None:
             runs.append([])
         else:
-            runs[-1].append((round(LEFT + (n + 0.5) * width, 2), scale.y(value)))
-    runs = [run for run in runs if run]
+            runs[-1].append((middle(n, count), scale.y(value)))
     paths = tuple("M" + " L".join(f"{x} {y}" for x, y in run) for run in runs if len(run) > 1)
-    is_marked = len(series.values) <= _MARKED_DAYS
-    marks = tuple(point for run in runs for point in run if is_marked or len(run) == 1)
+    marks = tuple(point for run in runs for point in run if count <= _MARKED_DAYS or len(run) == 1)
     return Line(look, paths, marks)
-
-
-def _scale(most: float, *, whole: bool) -> _Scale:
-    """The round scale that is just long enough: steps of 1, 2 or 5 times a power of ten."""
-    if most <= 0:
-        return _Scale(1, 1)
-    size = 10.0 ** math.floor(math.log10(most / _MAX_TICKS))
-    step = next(size * n for n in (1, 2, 5, 10) if size * n * _MAX_TICKS >= most * 0.999_999)
-    if whole:
-        step = max(step, 1)
-    return _Scale(step * math.ceil(round(most / step, 6)), step)
-
-
-def _day_ticks(days: Sequence[Day]) -> tuple[Tick, ...]:
-    """Counted back from the last day, which is always named."""
-    count = len(days)
-    every = _LABEL_EVERY.get(count, math.ceil(count / 6) or 1)
-    width = _ACROSS / max(count, 1)
-    return tuple(
-        Tick(round(LEFT + (n + 0.5) * width, 2), short_day(days[n].day))
-        for n in sorted(range(count - 1, -1, -every))
-    )
 
 
 # Words and numbers.
 
 
-def _told(day: date, n: int, series: Sequence[_Series], say: _Say, unit: str) -> str:
-    """`7 Mar: 3 failures (speech_timeout 2, upstream_auth 1)`."""
-    values = [(one.name, one.values[n]) for one in series if one.values[n] is not None]
-    if not values:
-        return f"{short_day(day)}: no value"
-    if len(series) == 1:
-        return f"{short_day(day)}: {_with_unit(values[0][1] or 0, say, unit)}"
-    parts = ", ".join(f"{name}: {_with_unit(value or 0, say, unit)}" for name, value in values if value)
-    return f"{short_day(day)}: {parts or _with_unit(0, say, unit)}"
+def _told(topic: _Topic, day: Day, n: int, series: Sequence[_Series]) -> str:
+    """`7 Mar: 3 questions`, or `7 Mar: speech_timeout: 2 failures, upstream_auth: 1 failure`."""
+    values = [(one.name, one.values[n]) for one in series]
+    if all(value is None for _, value in values):
+        told = "no value"
+    elif len(values) == 1:
+        told = topic.with_unit(values[0][1] or 0)
+    else:
+        parts = [f"{name}: {topic.with_unit(value)}" for name, value in values if value]
+        told = ", ".join(parts) or topic.with_unit(0)
+    return f"{short_day(day.day)}: {told}"
 
 
-def _with_unit(value: float, say: _Say, unit: str) -> str:
-    singular = unit.removesuffix("s") if value == 1 else unit
-    return f"{say(value)} {singular}"
-
-
-def _cell(value: float | None, say: _Say) -> str:
-    return "–" if value is None else say(value)
-
-
-def _summary(days: Sequence[Day], series: Sequence[_Series], say: _Say, unit: str) -> str:
+def _summary(topic: _Topic, days: Sequence[Day], series: Sequence[_Series]) -> str:
     """What the picture shows, in a sentence for each series: where it is highest."""
     sentences = []
     for one in series:
-        best = max((value, -n) for n, value in enumerate(value or 0 for value in one.values))
-        day = days[-best[1]].day
-        sentences.append(f"{one.name}: at most {_with_unit(best[0], say, unit)}, on {short_day(day)}.")
+        values = [value or 0 for value in one.values]
+        highest = values.index(max(values))
+        value = topic.with_unit(values[highest])
+        sentences.append(f"{one.name}: at most {value}, on {short_day(days[highest].day)}.")
     return " ".join(sentences)
 
 
-def _tick_label(value: float, step: float) -> str:
-    if value >= 10_000:
-        return f"{value / 1000:,.10g}k"
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    return f"{value:,.{decimals}f}" if value else "0"
+def _cell(topic: _Topic, value: float | None) -> str:
+    return "–" if value is None else topic.say(value)
 
 
 def _count(value: float) -> str:
@@ -346,11 +254,6 @@ def _count(value: float) -> str:
 def _amount(value: float) -> str:
     """Three digits where they matter."""
     return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
-
-
-def dollars(value: float) -> str:
-    """Cents, and for what is less than a dollar ten-thousandths: a turn costs about half a cent."""
-    return f"${value:,.{2 if value >= 1 or value == 0 else 4}f}"
 
 
 def _seconds(times_ms: Sequence[float | None]) -> tuple[float | None, ...]:

@@ -10,6 +10,7 @@ from tts_service.database.engine import Database
 from tts_service.errors import InvalidRequest
 from tts_service.usage.report import read_report
 from tts_service.web.dashboard import failures, plots, shell, usage_csv
+from tts_service.web.dashboard.axes import FRAME
 
 SPANS = (7, 30, 90)  # days, today with them
 _USUAL_SPAN = 30
@@ -28,10 +29,10 @@ def blueprint(store: ClientStore, database: Database) -> Blueprint:
             span=span,
             spans=SPANS,
             total=report.total,
-            cost=plots.dollars(report.total.dollars),
+            cost=_dollars(report.total.dollars),
             speech=_length(report.total.speech_s),
             plots=plots.draw(report),
-            frame=plots.FRAME,
+            frame=FRAME,
             failures=failures.explained(report.total.failures),
         )
 
@@ -53,6 +54,11 @@ def _span() -> int:
         if asked == str(span):
             return span
     raise InvalidRequest("days must be 7, 30 or 90.", param="days")
+
+
+def _dollars(value: float) -> str:
+    """Below a dollar to the hundredth of a cent: a turn costs about half a cent."""
+    return f"${value:,.{2 if value >= 1 or value == 0 else 4}f}"
 
 
 def _length(seconds: float) -> str:
