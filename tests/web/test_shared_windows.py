@@ -138,7 +138,7 @@ def test_without_redis_each_process_has_its_share_and_no_more(fault: str, proces
         assert passed(windows, key, 50) == 3
         assert passed(windows, "another", 50, limit=2) == 1, "a share is never nothing"
         assert passed(windows, "closed", 50, limit=0) == 0
-        assert time.monotonic() - began < 0.3, "each turn pays for the missing Redis"
+        assert time.monotonic() - began < 1, "each of 150 turns pays for the missing Redis"
     finally:
         server.close()
 

@@ -67,10 +67,14 @@ def pair(start: Callable[..., Any], postgres_url: str, redis_url: str) -> Iterat
     database.close()
 
 
+def new_address() -> str:
+    """Of a visitor that no other test has seen; what Redis knows outlives the tests."""
+    return f"2001:db8:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}::1"
+
+
 @pytest.fixture
 def address() -> str:
-    """Of a visitor that no other test has seen; Redis outlives the tests."""
-    return f"2001:db8:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}::1"
+    return new_address()
 
 
 def statuses(services: list[Any], times: int, **headers: str) -> list[int]:
@@ -156,7 +160,8 @@ def test_a_client_changed_at_one_is_changed_at_the_other(pair: Pair) -> None:
 def test_without_redis_limits_hold_for_each_and_turns_go_on(pair: Pair, address: str, fault: str) -> None:
     both = list(pair.both(RATE_LIMIT_IP="10/hour", RATE_LIMIT_CLIENT_IP=""))
     assert statuses(both, 2, X_Forwarded_For=address) == [200, 200]
-    conversation = both[0].ask("My name is Ada.", X_Forwarded_For="192.0.2.1").json["conversation_id"]
+    ada = {"X_Forwarded_For": new_address()}
+    conversation = both[0].ask("My name is Ada.", **ada).json["conversation_id"]
     pair.relay.cut() if fault == "cut" else pair.relay.frozen.set()
 
     began = time.monotonic()
@@ -164,7 +169,7 @@ def test_without_redis_limits_hold_for_each_and_turns_go_on(pair: Pair, address:
         told = statuses([service], 6, X_Forwarded_For=address)
         assert told == [200] * 4 + [429] * 2, "five of ten are this instance's share, one is counted already"
     assert time.monotonic() - began < 3, "each turn waits for what is gone"
-    both[0].ask("What is my name?", conversation=conversation, X_Forwarded_For="192.0.2.1")
+    both[0].ask("What is my name?", conversation=conversation, **ada)
     assert both[0].model.told[-1] == ["My name is Ada.", "Hello there.", "What is my name?"]
     assert both[0].send("GET", "/ready").json["checks"] == {"database": True, "redis": False}
 
@@ -174,6 +179,6 @@ def test_a_redis_that_hangs_from_the_start_stops_no_instance(pair: Pair, address
     began = time.monotonic()
     service = pair.instance(redis_url=hung.url, RATE_LIMIT_IP="4/hour", RATE_LIMIT_CLIENT_IP="")
     assert statuses([service], 4, X_Forwarded_For=address) == [200] * 2 + [429] * 2
-    assert service.ask(Idempotency_Key="one", X_Forwarded_For="192.0.2.1").status == 200
+    assert service.ask(Idempotency_Key="one", X_Forwarded_For=new_address()).status == 200
     assert time.monotonic() - began < 5
     hung.close()
