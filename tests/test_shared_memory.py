@@ -16,7 +16,7 @@ from tests.redis_faults import FAULTS, Relay, Trouble
 from tts_service.settings import SettingsError
 from tts_service.shared_memory import REST_S, SharedMemory, SharedMemoryAway, open_shared_memory
 
-SOON_S = 0.1 + 0.15  # the timeout, and what a busy machine adds
+SOON_S = 0.1 + 0.4  # the timeout, and what a busy machine adds
 
 
 class HandClock:
@@ -144,7 +144,7 @@ def test_a_redis_in_trouble_costs_a_moment_once_and_is_then_left_alone(
     clock.now += REST_S - 0.1
     began = time.monotonic()
     assert all(is_away(memory) for _ in range(100))
-    assert time.monotonic() - began < 0.1, "each turn would pay again"
+    assert time.monotonic() - began < 1, "each of 100 turns would pay again"
     assert server.calls == calls
 
     clock.now += 0.2

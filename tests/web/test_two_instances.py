@@ -32,18 +32,16 @@ ENVIRONMENT = {
 
 @dataclass
 class Pair:
-    """Instances that share a database and a Redis, to which they come through `relay`."""
+    """Instances that share a database and a Redis."""
 
     start: Callable[..., Any]
     store: ClientStore
     spending: Spending
-    database_url: str
-    relay: Relay
+    environment: dict[str, str]
     client_id: str
 
-    def instance(self, redis_url: str | None = None, **changes: str) -> Any:
-        where = {"DATABASE_URL": self.database_url, "REDIS_URL": redis_url or self.relay.url}
-        return self.start(clients={"acme": self.client_id}, **ENVIRONMENT | where | changes)
+    def instance(self, **changes: str) -> Any:
+        return self.start(clients={"acme": self.client_id}, **self.environment | changes)
 
     def both(self, **changes: str) -> tuple[Any, Any]:
         return self.instance(**changes), self.instance(**changes)
@@ -56,21 +54,24 @@ class Pair:
 def pair(start: Callable[..., Any], postgres_url: str, redis_url: str) -> Iterator[Pair]:
     database = Database(postgres_url)
     database.upgrade()
-    relay = Relay(redis_url)
     store = ClientStore(database, Sealer((Secret("a-secret-key-of-the-tests"),)))
     client = store.add({"name": "Acme", "allowed_origins": ["*"], "speech_provider": "off"})
-    yield Pair(start, store, Spending(database), postgres_url, relay, client.client_id)
-    relay.close()
+    where = {"DATABASE_URL": postgres_url, "REDIS_URL": redis_url}
+    yield Pair(start, store, Spending(database), ENVIRONMENT | where, client.client_id)
     with database.writing() as connection:
         for table in tables.metadata.tables.values():
             connection.execute(delete(table))
     database.close()
 
 
+def new_address() -> str:
+    """Of a visitor that no other test has seen; what Redis knows outlives the tests."""
+    return f"2001:db8:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}::1"
+
+
 @pytest.fixture
 def address() -> str:
-    """Of a visitor that no other test has seen; Redis outlives the tests."""
-    return f"2001:db8:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}::1"
+    return new_address()
 
 
 def statuses(services: list[Any], times: int, **headers: str) -> list[int]:
@@ -153,27 +154,32 @@ def test_a_client_changed_at_one_is_changed_at_the_other(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("fault", ["cut", "frozen"])
-def test_without_redis_limits_hold_for_each_and_turns_go_on(pair: Pair, address: str, fault: str) -> None:
-    both = list(pair.both(RATE_LIMIT_IP="10/hour", RATE_LIMIT_CLIENT_IP=""))
+def test_without_redis_limits_hold_for_each_and_turns_go_on(
+    pair: Pair, redis_url: str, address: str, fault: str
+) -> None:
+    relay = Relay(redis_url)
+    both = list(pair.both(REDIS_URL=relay.url, RATE_LIMIT_IP="10/hour", RATE_LIMIT_CLIENT_IP=""))
     assert statuses(both, 2, X_Forwarded_For=address) == [200, 200]
-    conversation = both[0].ask("My name is Ada.", X_Forwarded_For="192.0.2.1").json["conversation_id"]
-    pair.relay.cut() if fault == "cut" else pair.relay.frozen.set()
+    ada = {"X_Forwarded_For": new_address()}
+    conversation = both[0].ask("My name is Ada.", **ada).json["conversation_id"]
+    relay.cut() if fault == "cut" else relay.frozen.set()
 
     began = time.monotonic()
     for service in both:
         told = statuses([service], 6, X_Forwarded_For=address)
         assert told == [200] * 4 + [429] * 2, "five of ten are this instance's share, one is counted already"
     assert time.monotonic() - began < 3, "each turn waits for what is gone"
-    both[0].ask("What is my name?", conversation=conversation, X_Forwarded_For="192.0.2.1")
+    both[0].ask("What is my name?", conversation=conversation, **ada)
     assert both[0].model.told[-1] == ["My name is Ada.", "Hello there.", "What is my name?"]
     assert both[0].send("GET", "/ready").json["checks"] == {"database": True, "redis": False}
+    relay.close()
 
 
 def test_a_redis_that_hangs_from_the_start_stops_no_instance(pair: Pair, address: str) -> None:
     hung = Trouble(None)
     began = time.monotonic()
-    service = pair.instance(redis_url=hung.url, RATE_LIMIT_IP="4/hour", RATE_LIMIT_CLIENT_IP="")
+    service = pair.instance(REDIS_URL=hung.url, RATE_LIMIT_IP="4/hour", RATE_LIMIT_CLIENT_IP="")
     assert statuses([service], 4, X_Forwarded_For=address) == [200] * 2 + [429] * 2
-    assert service.ask(Idempotency_Key="one", X_Forwarded_For="192.0.2.1").status == 200
+    assert service.ask(Idempotency_Key="one", X_Forwarded_For=new_address()).status == 200
     assert time.monotonic() - began < 5
     hung.close()

@@ -48,6 +48,19 @@ def test_a_lower_limit_than_before_waits_until_as_many_are_forgotten(clock: Hand
     assert windows.take("a", 2, 60) == 0
 
 
+def test_waiting_is_told_without_counting(clock: HandClock) -> None:
+    windows = MemoryWindows(clock)
+    assert [windows.wait("a", 1, 60) for _ in range(3)] == [0, 0, 0]
+    assert len(windows) == 0
+    windows.take("a", 1, 60)
+    clock.now += 20
+    assert windows.wait("a", 1, 60) == 40
+    clock.now += 40
+    assert windows.wait("a", 1, 60) == 0
+    windows.take("b", 1, 60)  # and what is empty by now is forgotten like any other
+    assert len(windows) == 1
+
+
 def test_only_what_lies_in_the_asked_time_is_told(clock: HandClock) -> None:
     windows = MemoryWindows(clock)
     for _ in range(3):

@@ -22,6 +22,9 @@ class Windows(Protocol):
         """Counts one for `key` and gives 0.0; or, with `limit` in the last `window_s` seconds, counts
         nothing and gives the seconds until there is room again."""
 
+    def wait(self, key: str, limit: int, window_s: float) -> float:
+        """What `take` would give, without counting: for what is known to count only afterwards."""
+
 
 class TurnLimits:
     """Counts a turn once all cheap checks have passed, before the model is asked.

@@ -37,16 +37,17 @@ class MemoryWindows:
         now = self._clock()
         with self._lock:
             window = self._windows.get(key) or _Window(window_s)
-            times = window.times
-            while times and times[0] <= now - window_s:
-                times.popleft()
-            if len(times) >= limit:
-                return (times[-limit] if limit else now) + window_s - now
-            times.append(now)
-            self._windows[key] = window
-            self._windows.move_to_end(key)
-            self._forget(now)
-            return 0.0
+            if (wait_s := _wait_s(window, limit, now)) == 0:
+                window.times.append(now)
+                self._windows[key] = window
+                self._windows.move_to_end(key)
+                self._forget(now)
+            return wait_s
+
+    def wait(self, key: str, limit: int, window_s: float) -> float:
+        """What `take` would give, without counting."""
+        with self._lock:
+            return _wait_s(self._windows.get(key) or _Window(window_s), limit, self._clock())
 
     def counted(self, key: str, window_s: float) -> int:
         """How many were counted for `key` in the last `window_s` seconds."""
@@ -58,6 +59,16 @@ class MemoryWindows:
     def _forget(self, now: float) -> None:
         while self._windows:
             oldest = next(iter(self._windows.values()))
-            if len(self._windows) <= self._max_keys and oldest.times[-1] + oldest.seconds > now:
+            is_over = not oldest.times or oldest.times[-1] + oldest.seconds <= now
+            if len(self._windows) <= self._max_keys and not is_over:
                 return
             self._windows.popitem(last=False)
+
+
+def _wait_s(window: _Window, limit: int, now: float) -> float:
+    times = window.times
+    while times and times[0] <= now - window.seconds:
+        times.popleft()
+    if len(times) < limit:
+        return 0.0
+    return (times[-limit] if limit else now) + window.seconds - now
