@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, delete, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
@@ -23,6 +24,11 @@ from tts_service.database.engine import Database
 from tts_service.secret import Secret
 
 SETTLE_S = 2.0
+# No deadline: a slow machine is no failure. In CI the same examples every time.
+hypothesis_settings.register_profile(
+    "suite", max_examples=100, deadline=None, derandomize=os.environ.get("CI") == "true"
+)
+hypothesis_settings.load_profile("suite")
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 
 
