@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, delete, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
@@ -31,6 +32,11 @@ from tts_service.upstream import Upstream
 SETTLE_S = 2.0
 # Database 9, since a service on this machine uses 0. Tests make keys that no other test can meet.
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
+# No deadline: a slow machine is no failure. In CI the same examples every time.
+hypothesis_settings.register_profile(
+    "suite", max_examples=100, deadline=None, derandomize=os.environ.get("CI") == "true"
+)
+hypothesis_settings.load_profile("suite")
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tts_service.chat.completions import (
@@ -159,7 +159,6 @@ LONG = b": hello\r\n\r\n" + b"".join(content(part) for part in SENTENCE.split(" 
 
 
 @given(st.lists(st.integers(0, len(LONG)), max_size=12))
-@settings(max_examples=150, deadline=None)
 def test_where_packets_are_cut_changes_no_word(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(LONG)]
     reader = StreamReader()

@@ -213,11 +213,11 @@ def gunicorn(folder: Path, env: dict[str, str]) -> Iterator[tuple[int, Path]]:
             yield _port(process, log), log
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(40)
+            process.wait(60)
 
 
 def _port(process: subprocess.Popen[bytes], log: Path) -> int:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
         if match := re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", log.read_text()):
             return int(match[1])
