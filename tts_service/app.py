@@ -16,7 +16,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tts_service import logs
 from tts_service.accounts import first_run
 from tts_service.accounts.invitations import Invitations
-from tts_service.assembly import open_composer
+from tts_service.assembly import open_composer, open_roster
+from tts_service.chat.models import Models
 from tts_service.chat.turn import Composer
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.spending import Spending
@@ -95,7 +96,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         ledger.start()
         composer = open_composer(settings, dialer, upstream, Spending(database), ledger.record, shared)
         opened.callback(composer.close)
-        app = _flask(settings, database, composer, ledger, shared)
+        app = _flask(settings, database, upstream, composer, ledger, shared)
         if settings.setup_link:
             first_run.announce(Invitations(database), settings.own_url, sys.stdout)
         app.extensions[_RUNNING] = Running(composer, opened.pop_all())
@@ -111,6 +112,7 @@ def close_app(app: Flask) -> None:
 def _flask(
     settings: Settings,
     database: Database,
+    upstream: Upstream,
     composer: Composer,
     ledger: Ledger,
     shared: SharedMemory | None,
@@ -136,7 +138,8 @@ def _flask(
     app.register_blueprint(openapi.blueprint())
     if settings.admin_token is not None:  # without one there is no admin API: its paths are 404
         app.register_blueprint(admin.blueprint(store, Bearer(settings.admin_token, MemoryWindows())))
-    dashboard.install(app, settings, database, store, ledger)
+    roster, models = open_roster(settings, upstream), Models(upstream)
+    dashboard.install(app, settings, database, store, ledger, composer, roster, models)
     if settings.trusted_proxies:
         # Only as many hops as the operator vouches for; what stands before them is a stranger's claim (5-39).
         hops = settings.trusted_proxies

@@ -166,6 +166,7 @@ def _opened(folder: Path, **changes: str) -> Iterator[Office]:
         "DATABASE_URL": f"sqlite:///{folder}/tts.db",
         "SECRET_KEY": SECRET_KEY,
         "XAI_API_KEY": "xai-canary-of-the-operator",
+        "XAI_BASE_URL": "http://127.0.0.1:9/v1",  # nobody listens there
     }
     settings = load(env | changes)
     with ExitStack() as running:

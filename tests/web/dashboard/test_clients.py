@@ -330,8 +330,8 @@ def test_the_snippet_and_the_costs_stand_where_they_are_needed(office: Any, ada:
     client = office.store.add({"name": "Acme"})
     text = plain(ada.opens(edit(client)))
     assert f'<script async src="{ada.origin}/widget.js" data-client="{client.client_id}"></script>' in text
-    assert "$0.08 a minute of sound" in text
-    assert "$0.013 a minute of sound" in text
+    assert "$0.098 a minute of speech" in text
+    assert "$0.013 a minute of speech" in text
 
 
 @pytest.mark.parametrize(

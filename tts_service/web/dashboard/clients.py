@@ -9,16 +9,13 @@ from flask import Blueprint, Response, g, make_response, request
 from tts_service.clients.client import Client
 from tts_service.clients.store import ClientStore
 from tts_service.errors import EditConflict, InvalidRequest
-from tts_service.settings import Settings
-from tts_service.web import problems
 from tts_service.web.dashboard import client_page, forms, shell
 from tts_service.web.dashboard.client_page import ClientPage
 from tts_service.web.dashboard.guard import form
 
 
-def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
+def blueprint(store: ClientStore, page: ClientPage) -> Blueprint:
     pages = Blueprint("clients", __name__, url_prefix="/clients")
-    page = ClientPage(settings)
 
     @pages.get("")
     def index() -> str:
@@ -74,12 +71,7 @@ def _add_switches(pages: Blueprint, store: ClientStore) -> None:
 
 def _add_refusals(pages: Blueprint, store: ClientStore, page: ClientPage) -> None:
     """A change that was refused is shown again as it was typed."""
-
-    @pages.errorhandler(InvalidRequest)
-    def unfit(error: InvalidRequest) -> Response:
-        if "draft" not in g:
-            return problems.render(error)
-        return make_response(page.show_again(g.get("client", client_page.UNBORN), g.draft, error), 422)
+    pages.register_error_handler(InvalidRequest, page.refuse)
 
     @pages.errorhandler(EditConflict)
     def conflict(error: EditConflict) -> Response:
