@@ -95,7 +95,8 @@ class ClientPage:
 
 def _urls(client: Client) -> dict[str, str]:
     """Of what can be tried before the form is saved."""
-    unborn, whose = client is UNBORN, {} if client is UNBORN else {"client_id": client.client_id}
+    unborn = client is UNBORN
+    whose: dict[str, Any] = {} if unborn else {"client_id": client.client_id}
     return {
         "hear": url_for(f"dashboard.listening.{'hear_unsaved' if unborn else 'hear'}", **whose),
         "test_key": url_for(f"dashboard.checks.{'test_unsaved_key' if unborn else 'test_key'}", **whose),
