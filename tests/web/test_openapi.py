@@ -57,9 +57,9 @@ def test_every_public_route_is_in_the_document_and_nothing_else(routes: set[tupl
     assert {(method, path) for method, path, _ in operations()} == routes
 
 
-def test_the_admin_api_and_nothing_else_asks_for_the_token() -> None:
+def test_the_admin_api_and_the_metrics_ask_for_the_token_and_nothing_else_does() -> None:
     guarded = {path for _, path, operation in operations() if "security" in operation}
-    assert guarded == {"/api/clients", "/api/clients/{client_id}"}
+    assert guarded == {"/metrics", "/api/clients", "/api/clients/{client_id}"}
 
 
 def test_the_document_is_served_to_everybody_as_it_is_written(start: Callable[..., Any]) -> None:
