@@ -27,7 +27,7 @@ from tts_service.database.engine import open_database
 from tts_service.errors import UnavailableError
 
 HOST = "127.0.0.1"
-SERVICE_PORT, SANDBOX_PORT = 8000, 9009
+SERVICE_PORT, SANDBOX_PORT, WEBSITE_PORT = 8000, 9009, 8080
 SANDBOX_KEY = "xai-sandbox"
 CLIENT_NAME = "Demo"
 START_S = 30.0
@@ -37,7 +37,9 @@ BANNER = """
   Open       {url}/
   Dashboard  {dashboard}
   Or         curl -s {url}/api/chat -H 'Content-Type: application/json' \\
-           -d '{{"client_id": "{client_id}", "message": "What are your opening hours?"}}'
+               -d '{{"client_id": "{client_id}", "message": "What are your opening hours?"}}'
+  Embed      {website}/try.html
+             is a website of another origin, where you can paste a client's snippet
 
   The voice and the language model are {provider}. Ctrl-C ends everything.
 """
@@ -51,6 +53,7 @@ def demo(live: bool, port: int) -> None:
     _check_folder()
     service_port = _free_port(port, "the service")
     environment = dict(os.environ)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # through the stack, which ends the children
     with contextlib.ExitStack() as running:
         if not live:
             environment |= _started_sandbox(running, environment)
@@ -62,9 +65,14 @@ def demo(live: bool, port: int) -> None:
         environment["SETUP_LINK"] = "no"  # it is in our banner: a second one would replace it
         gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"{HOST}:{service_port}", "wsgi:app"]
         service = running.enter_context(_child(gunicorn, environment))
+        website = _started_website(running, environment)
         _wait_until_healthy(url, service)
         provider = "xAI's, with your key" if live else "the sandbox's: no account, no key, no cost"
-        click.echo(BANNER.format(url=url, client_id=client_id, provider=provider, dashboard=dashboard))
+        click.echo(
+            BANNER.format(
+                url=url, dashboard=dashboard, client_id=client_id, website=website, provider=provider
+            )
+        )
         _wait_for_the_end(service)
 
 
@@ -93,10 +101,21 @@ def _started_sandbox(running: contextlib.ExitStack, environment: dict[str, str])
     return {"XAI_BASE_URL": f"http://{HOST}:{port}/v1", "XAI_API_KEY": SANDBOX_KEY}
 
 
+def _started_website(running: contextlib.ExitStack, environment: dict[str, str]) -> str:
+    """The address of the samples, served from an origin that is not the service's."""
+    port = _free_port(WEBSITE_PORT, "the website to try a widget on")
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", HOST, "--directory", "samples"]
+    running.enter_context(_child(command, environment, quiet=True))
+    return f"http://{HOST}:{port}"
+
+
 @contextlib.contextmanager
-def _child(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _child(
+    command: list[str], environment: dict[str, str], quiet: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
     # A session of its own: Ctrl-C reaches this process alone, which ends its children in order.
-    child = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+    sink = subprocess.DEVNULL if quiet else None
+    child = subprocess.Popen(command, env=environment, start_new_session=True, stdout=sink, stderr=sink)  # noqa: S603
     try:
         yield child
     finally:
@@ -155,7 +174,6 @@ def dashboard_link(url: str) -> str:
 
 
 def _wait_for_the_end(service: subprocess.Popen[bytes]) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         code = service.wait()
     except KeyboardInterrupt:

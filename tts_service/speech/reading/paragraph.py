@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tts_service.speech import spans
-from tts_service.speech.languages import Ear
-from tts_service.speech.sentences import CJK, ENDS, NO_END, WAIT, sentence_end
+from tts_service.speech.reading import spans
+from tts_service.speech.reading.languages import Ear
+from tts_service.speech.reading.sentences import CJK, ENDS, NO_END, WAIT, sentence_end
 
 #: A sentence longer than this is cut at a clause mark or a space: the voice needs something to say meanwhile.
 MAX_SENTENCE_CHARS = 300

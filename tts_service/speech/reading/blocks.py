@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tts_service.speech import markdown
-from tts_service.speech.languages import Ear
-from tts_service.speech.lines import Context, Kind, LineStart, read_line_start
-from tts_service.speech.paragraph import Paragraph, Sentence
+from tts_service.speech.reading import markdown
+from tts_service.speech.reading.languages import Ear
+from tts_service.speech.reading.lines import Context, Kind, LineStart, read_line_start
+from tts_service.speech.reading.paragraph import Paragraph, Sentence
 
 #: A line shorter than this, followed by one that begins with a capital, was ended on purpose.
 SHORT_LINE_CHARS = 40

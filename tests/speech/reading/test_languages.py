@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tts_service.speech.languages import LANGUAGES, announce_code, detect, known
-from tts_service.speech.maths import words
-from tts_service.speech.maths_words import WORDS
+from tts_service.speech.reading.languages import LANGUAGES, announce_code, detect, known
+from tts_service.speech.reading.maths import words
+from tts_service.speech.reading.maths_words import WORDS
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tts_service.speech.hidden import Hidden
+from tts_service.speech.reading.hidden import Hidden
 
 
 def shown(text: str) -> str:

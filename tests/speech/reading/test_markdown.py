@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_service.speech import markdown
+from tts_service.speech.reading import markdown
 
 # A zero-width space is nothing to hear and not plain: it sends the same sentence the long way.
 LONG_WAY = "\u200b"

@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 from markdown_it import MarkdownIt
 
-from tts_service.speech.symbols import starts_with_emoji
+from tts_service.speech.reading.symbols import starts_with_emoji
 
 
 class Kind(Enum):

@@ -9,8 +9,8 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from tts_service.speech import maths, spans, symbols
-from tts_service.speech.sentences import CJK
+from tts_service.speech.reading import maths, spans, symbols
+from tts_service.speech.reading.sentences import CJK
 
 
 class _AnyReference(dict[str, Any]):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tts_service.speech import abbreviations as abbr
+from tts_service.speech.reading import abbreviations as abbr
 
 #: Answers of `sentence_end` beside the index of an end (which is always above 0).
 NO_END, WAIT = 0, -1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from tts_service.speech.maths_words import COMMANDS, SIGNS, WORDS
+from tts_service.speech.reading.maths_words import COMMANDS, SIGNS, WORDS
 
 
 def _words(text: str) -> frozenset[str]:
