@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from tts_service.clients import listing
-from tts_service.clients.client import Client, revised
+from tts_service.clients.client import Client, checked, revised
 from tts_service.clients.listing import Page
 from tts_service.clients.sealing import SealBroken, Sealer
 from tts_service.database import tables
@@ -83,6 +83,7 @@ class ClientStore:
     ) -> Client:
         """The client after `changes`; see `client.revised`. Raises UnknownField and InvalidRequest, and
         EditConflict where the client has none of the versions `if_match` any more."""
+        changes = checked(changes)  # what can never fit is told before anything else
         with self._database.writing() as connection:
             row = _found(connection, client_id, _SELECT_TO_CHANGE)
             client = self._revised(self._unchanged(row, if_match), changes)
