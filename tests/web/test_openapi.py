@@ -84,7 +84,9 @@ def test_every_error_a_caller_can_meet_has_its_code_in_the_document() -> None:
         "internal",  # of any request: told once, in the introduction
         "method_not_allowed",
         "reader_gone",  # nobody is left to read it
-        "csrf_rejected",  # of the dashboard's forms
+        "csrf_rejected",  # of the dashboard's forms, as the next two
+        "sign_in_failed",
+        "link_expired",
     }
     kinds = [errors.RequestError, errors.UpstreamError, errors.UnavailableError]
     codes = {kind.code for root in kinds for kind in root.__subclasses__()}
