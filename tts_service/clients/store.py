@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
@@ -31,6 +32,16 @@ _SELECT_ALL: Select[*tuple[Any, ...]] = select(*_COLUMNS)
 _SELECT_ONE = _SELECT_ALL.where(_ROW_OF)
 # Two changes at once would each write all columns, and lose one. SQLite's own lock is enough there.
 _SELECT_TO_CHANGE = _SELECT_ONE.with_for_update()
+# The client first: whoever writes about it holds its row meanwhile (usage/books.py).
+_TABLES_OF_CLIENT = (
+    tables.clients,
+    tables.spending,
+    tables.usage_days,
+    tables.usage_failures,
+    tables.usage_times,
+    tables.exchanges,
+)
+_DAY_MS = 86_400_000
 _Row = Row[*tuple[Any, ...]]
 _CLIENT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -38,10 +49,18 @@ _CLIENT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class ClientStore:
     """Every method raises DatabaseUnavailable; those that take a `client_id` raise ClientNotFound."""
 
-    def __init__(self, database: Database, sealer: Sealer, *, production: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        *,
+        production: bool = False,
+        vouches_for_urls: bool = False,  # whoever changes clients through it may have us call private hosts
+    ) -> None:
         self._database = database
         self._sealer = sealer
         self._production = production
+        self._vouches_for_urls = vouches_for_urls
         self._told: set[str] = set()  # clients whose broken seal is in the log already
 
     def add(self, changes: Mapping[str, object]) -> Client:
@@ -86,16 +105,19 @@ class ClientStore:
         changes = checked(changes)  # what can never fit is told before anything else
         with self._database.writing() as connection:
             row = _found(connection, client_id, _SELECT_TO_CHANGE)
-            client = self._revised(self._unchanged(row, if_match), changes)
+            before = self._unchanged(row, if_match)
+            client = self._revised(before, changes)
             values = self._row(client, kept_token=None if _KEY_FIELD in changes else row.ai_api_key_sealed)
             connection.execute(update(tables.clients).where(_ROW_OF).values(values), {"wanted": client_id})
+            if client.retention_days < before.retention_days:
+                _shorten_retention(connection, client)
             return self._client(_found(connection, client_id))
 
     def delete(self, client_id: str, *, if_match: Set[str] | None = None) -> None:
-        """Removes the client with its key and what is known of its spending. Raises EditConflict."""
+        """Removes the client with its key, its usage and what was said. Raises EditConflict."""
         with self._database.writing() as connection:
             self._unchanged(_found(connection, client_id, _SELECT_TO_CHANGE), if_match)
-            for table in (tables.clients, tables.spending):
+            for table in _TABLES_OF_CLIENT:
                 connection.execute(delete(table).where(table.c.client_id == client_id))
 
     def allowed_origins(self) -> frozenset[str]:
@@ -123,7 +145,7 @@ class ClientStore:
         return client
 
     def _revised(self, client: Client, changes: Mapping[str, object]) -> Client:
-        after = revised(client, changes)
+        after = revised(client, changes, vouches=self._vouches_for_urls)
         plain = any(origin.startswith("http://") for origin in after.allowed_origins)
         if self._production and plain and "allowed_origins" in changes:  # faults 5-100
             raise InvalidValue(
@@ -170,6 +192,15 @@ class ClientStore:
 def _version(row: _Row) -> str:
     """Of the whole row, the sealed key with its nonce included: a new key with the same end is a change."""
     return hashlib.blake2b(repr(tuple(row)).encode(), digest_size=16).hexdigest()
+
+
+def _shorten_retention(connection: Connection, client: Client) -> None:
+    """What was said and is now too old goes at once, with the change; without retention everything does."""
+    exchanges = tables.exchanges
+    query = delete(exchanges).where(exchanges.c.client_id == client.client_id)
+    if client.retention_days > 0:
+        query = query.where(exchanges.c.at_ms <= int(time.time() * 1000) - client.retention_days * _DAY_MS)
+    connection.execute(query)
 
 
 def _found(connection: Connection, client_id: str, query: Select[*tuple[Any, ...]] = _SELECT_ONE) -> _Row:

@@ -235,7 +235,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object, *, busy_tim
     # SQLite's own knows the letters of ASCII only, and a search for MÜLLER would find no Müller.
     connection.create_function("lower", 1, _lower, deterministic=True)
     _enter_wal(connection, Deadline.after(busy_timeout_s))
-    for pragma in ("foreign_keys = ON", "synchronous = NORMAL"):
+    # secure_delete: what was said and is deleted must not stay readable in the file's free pages.
+    for pragma in ("foreign_keys = ON", "synchronous = NORMAL", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

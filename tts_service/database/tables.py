@@ -96,7 +96,8 @@ sign_in_failures = Table(
     Column("since", BigInteger, nullable=False),
 )
 
-# What each client's widget was used for, a UTC day a row. No foreign keys, for the reason above.
+# What each client's widget was used for, a UTC day a row. No foreign keys: a row of a client deleted
+# meanwhile would refuse a whole second's writing. usage/books.py writes only for clients that are there.
 usage_days = Table(
     "usage_days",
     metadata,
@@ -137,9 +138,9 @@ exchanges = Table(
     Column("exchange_id", String(36), primary_key=True),
     Column("client_id", String(36), nullable=False),
     Column("conversation_id", String(64), nullable=False),
-    Column("at", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),  # Unix milliseconds: exchanges of a second keep their order
     Column("question", Text, nullable=False),
     Column("answer", Text, nullable=False),
     Column("speech_code", String(40)),  # why there was no voice
-    Index("exchanges_of_client", "client_id", "at"),
+    Index("exchanges_of_client", "client_id", "at_ms"),
 )

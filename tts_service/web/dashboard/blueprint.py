@@ -14,12 +14,13 @@ from tts_service.accounts.store import AccountStore
 from tts_service.clients.store import ClientStore
 from tts_service.database.engine import Database
 from tts_service.settings import Settings
-from tts_service.web.dashboard import clients, door
+from tts_service.usage.ledger import Ledger
+from tts_service.web.dashboard import clients, conversations, door, usage
 from tts_service.web.dashboard.cookie import SessionCookie
 from tts_service.web.dashboard.guard import Guard
 
 
-def install(app: Flask, settings: Settings, database: Database, store: ClientStore) -> None:
+def install(app: Flask, settings: Settings, database: Database, store: ClientStore, ledger: Ledger) -> None:
     sessions, cookie = Sessions(database), SessionCookie(settings.production)
     signing_in = SignIn(AccountStore(database), Attempts(database))
     guard = Guard(sessions, cookie, settings)
@@ -27,6 +28,8 @@ def install(app: Flask, settings: Settings, database: Database, store: ClientSto
     guard.stand_before(behind)
     # A further page is a blueprint of its own, registered here: the guard stands before all of them.
     behind.register_blueprint(clients.blueprint(settings, store))
+    behind.register_blueprint(usage.blueprint(store, database))
+    behind.register_blueprint(conversations.blueprint(store, database, ledger))
     app.register_blueprint(door.blueprint(guard, signing_in, Invitations(database), sessions, cookie))
     app.register_blueprint(behind)
 
