@@ -36,7 +36,11 @@ def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
     def add() -> Any:
         g.draft = forms.read(form())
         client = store.add(g.draft.approved())
-        return shell.go("dashboard.clients.edit", f"“{client.name}” is there.", client_id=client.client_id)
+        return shell.go(
+            "dashboard.clients.edit",
+            f"“{client.name}” is ready. Its snippet stands below.",
+            client_id=client.client_id,
+        )
 
     @pages.get("/<client_id>")
     def edit(client_id: str) -> str:
