@@ -61,7 +61,7 @@ def test_a_database_that_does_not_answer_is_told_as_such(monkeypatch: pytest.Mon
     assert "wrong  database: it does not answer. Check DATABASE_URL." in told.stdout
 
 
-def test_a_key_that_is_refused_is_told_for_both_roads_and_never_shown(
+def test_a_refused_key_is_told_for_both_roads_and_never_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("XAI_API_KEY", "canary-of-nobody")
