@@ -17,7 +17,7 @@ import pysbd
 import sentencex
 from markdown_it import MarkdownIt
 
-from tts_service.speech.languages import announce_code
+from tts_service.speech.reading.languages import announce_code
 from tts_service.speech.spoken import SpokenText
 
 CORPUS = Path(__file__).parent.parent / "tests" / "speech" / "corpus"

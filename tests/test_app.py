@@ -134,6 +134,23 @@ def test_only_production_listens_to_other_machines(tmp_path: Path) -> None:
         assert re.search(r"^control_socket_disable\s*= True$", shown, re.MULTILINE)
 
 
+@pytest.mark.parametrize("shares", [False, True], ids=["alone", "with Redis"])
+def test_there_is_one_worker_unless_several_can_remember_together(
+    gunicorn: Callable[..., Gunicorn], tmp_path: Path, redis_url: str, shares: bool
+) -> None:
+    redis = {"REDIS_URL": redis_url} if shares else {}
+    server = gunicorn(environment(tmp_path, WEB_CONCURRENCY="2", **redis))
+    server.port()
+    until = time.monotonic() + 20
+    while server.log.count("Booting worker") < 1 + shares and time.monotonic() < until:
+        time.sleep(0.05)
+    assert server.log.count("Booting worker") == 1 + shares
+    assert server.log.count("One worker instead of 2: several need REDIS_URL.") == 1 - shares
+    assert server.process.poll() is None
+    if shares:
+        assert "Several machines need PostgreSQL" in server.log
+
+
 class SlowModel:
     """Answers after `release`; `asked` is set by the first question."""
 

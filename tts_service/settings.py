@@ -42,6 +42,7 @@ class Settings:
     openai_chat_model: str = "gpt-4.1-mini"  # ours: for openai clients that name none
     database_url: str = ""
     redis_url: str | None = None
+    processes: int = 1  # ours: INSTANCES times WEB_CONCURRENCY; how many share a limit while Redis is away
     secret_keys: tuple[Secret, ...] = ()
     admin_token: Secret | None = None
     chat_deadline_s: float = 25.0
@@ -57,6 +58,8 @@ class Settings:
     voice_proxy_port: int = 3001
     log_json: bool = False
     public_url: str | None = None  # ours: where browsers reach this service, for links and embed snippets
+    port: int = 8000  # as gunicorn.conf.py reads it: for the links of those who set no PUBLIC_URL
+    setup_link: bool = True  # ours: whether a service without accounts prints a link to make the first
     allow_private_model_urls: bool = (
         False  # ours: dashboard and admin API may set ai_base_url to a model at home
     )
@@ -67,6 +70,11 @@ class Settings:
     price_chat_million_in: float = 1.25
     price_chat_million_out: float = 2.50
     instance: Path = Path("instance")
+
+    @property
+    def own_url(self) -> str:
+        """Where people reach this service: PUBLIC_URL, or else this machine."""
+        return self.public_url or f"http://127.0.0.1:{self.port}"
 
 
 def load(env: Mapping[str, str] | None = None) -> Settings:
@@ -90,6 +98,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         openai_chat_model=reading.text("OPENAI_CHAT_MODEL", default.openai_chat_model),
         database_url=reading.text("DATABASE_URL", f"sqlite:///{instance / 'tts.db'}"),
         redis_url=reading.text("REDIS_URL", "") or None,
+        processes=reading.processes(),
         secret_keys=reading.keys("SECRET_KEY", production),
         admin_token=reading.secret("ADMIN_TOKEN"),
         chat_deadline_s=reading.number("CHAT_DEADLINE_S", 25, 1, 300),
@@ -106,6 +115,8 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         trusted_proxies=int(reading.number("TRUSTED_PROXIES", 0, 0, 10)),
         voice_proxy_port=int(reading.number("XAI_VOICE_PROXY_PORT", 3001, 1, 65535)),
         public_url=reading.url("PUBLIC_URL", "") or None,
+        port=int(reading.number("PORT", 8000, 0, 65535)),
+        setup_link=reading.choice("SETUP_LINK", ("yes", "no")) == "yes",
         allow_private_model_urls=reading.choice("ALLOW_PRIVATE_MODEL_URLS", ("no", "yes")) == "yes",
         log_json=reading.choice("LOG_FORMAT", ("text", "json")) == "json",
         price_speech_minute=reading.number("PRICE_SPEECH_MINUTE", 0.08, 0, 1000),
@@ -194,6 +205,19 @@ class _Reading:
             self.problems.append(f"{name} must be a number from {low:g} to {high:g}.")
             return default
         return number
+
+    def processes(self) -> int:
+        """INSTANCES says on how many machines the service runs: unsaid, one, or with Redis at least two."""
+        redis = bool(self.text("REDIS_URL", ""))
+        instances = int(self.number("INSTANCES", 2 if redis else 1, 1, 1000))
+        if self.text("INSTANCES", "") and instances > 1:
+            if not redis:
+                self.problems.append("INSTANCES above 1 needs REDIS_URL: limits are counted there together.")
+            if self.text("DATABASE_URL", "sqlite").startswith("sqlite"):
+                self.problems.append(
+                    "INSTANCES above 1 needs a DATABASE_URL of PostgreSQL: SQLite is a file."
+                )
+        return instances * int(self.number("WEB_CONCURRENCY", 1, 1, 1000))
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         value = self._env.get(name, "").strip().lower() or allowed[0]

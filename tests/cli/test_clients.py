@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.clients.urls import NOBODY
 from tts_service.cli import main
 from tts_service.cli.clients import clients
-from tts_service.errors import ClientNotFound, InvalidRequest, ServiceError, UnknownField
+from tts_service.errors import ClientNotFound, InvalidRequest, ServiceError, UnknownField, UrlNotAllowed
 from tts_service.settings import SettingsError
 
 KEY = "xai-canary-0123456789abcdef"
@@ -327,3 +328,17 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(
     result = _whole_program(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:11434/v1", "http://ollama:11434/v1"])
+def test_whoever_has_a_shell_can_set_a_model_at_home(run: Run, url: str) -> None:
+    run("add", "--name", "Home", "--set", "ai_provider=compatible", "--set", f"ai_base_url={url}")
+    assert [client["ai_base_url"] for client in _listed(run)] == [url]
+
+
+def test_not_even_a_shell_can_set_a_metadata_service(run: Run) -> None:
+    client_id = run("add", "--name", "Acme").stdout.strip()
+    for url in NOBODY:
+        with pytest.raises(UrlNotAllowed):
+            run("set", client_id, "--set", "ai_provider=compatible", "--set", f"ai_base_url={url}")
+    assert _listed(run)[0]["ai_base_url"] is None

@@ -22,7 +22,7 @@ LOST = Client(ID, "Acme", lost_key_last4="cdef")
 
 def test_a_client_has_every_field_of_the_contract_and_what_is_ours() -> None:
     names = {f.name for f in fields(Client)}
-    assert names == {"client_id", "lost_key_last4", "base_url_vouched", *FIELDS}
+    assert names == {"client_id", "lost_key_last4", "base_url_vouched", "version", *FIELDS}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_lost_key_is_still_shown_as_stored() -> None:
     ],
 )
 def test_a_key_does_not_follow_a_new_provider_or_url(before: Client, changes: dict[str, Any]) -> None:
-    after = revised(before, changes)
+    after = revised(before, changes, vouches=True)
     assert after.ai_api_key is None
     assert not after.has_api_key
 

@@ -227,3 +227,37 @@ def test_after_the_wait_it_named_there_is_a_piece(steps: list[str | float], lead
             # A nanosecond for the rounding of two additions; the loop asks again when it wakes.
             assert pacing.take(now + wait_s + 1e-9) is not None
             pacing.spoken(2.0, now + wait_s)
+
+
+def three_waiting(pacing: Pacing) -> Pacing:
+    for _ in range(3):
+        pacing.add(SENTENCE)
+    pacing.finish()
+    return pacing
+
+
+@pytest.mark.parametrize(
+    ("speech_left_s", "time_left_s", "sentences"),
+    [
+        (120.0, 30.0, 3),
+        (12.0, 30.0, 2),  # half of 12 s are 90 characters
+        (5.0, 30.0, 1),
+        (0.1, 30.0, 1),  # a sentence is never cut
+        (120.0, 6.0, 2),
+        (120.0, 1.0, 1),
+    ],
+)
+def test_a_piece_leaves_half_of_the_room_so_that_a_limit_costs_no_more_than_it_must(
+    speech_left_s: float, time_left_s: float, sentences: int
+) -> None:
+    pacing = three_waiting(Pacing())
+    assert pacing.take(0.0, speech_left_s, time_left_s) == " ".join([SENTENCE] * sentences)
+
+
+def test_the_room_is_reckoned_with_the_providers_own_pace() -> None:
+    pacing = three_waiting(Pacing())
+    assert pacing.take(0.0, 5.0, 30.0) == SENTENCE
+    pacing.spoken(2.7, 2.7)  # in real time: what is left of the time holds as much speech, and half of it one
+    assert pacing.take(2.7, 120.0, 6.0) == SENTENCE
+    pacing.spoken(2.7, 2.71)  # from the cache: says nothing of the provider
+    assert pacing.take(2.71, 120.0, 6.0) == SENTENCE

@@ -368,6 +368,23 @@ def test_the_longest_audio_counts_what_came_from_the_cache(serve: Any, bench: An
     assert [piece.text for piece in talk.pieces] == [ONE]
 
 
+@both_ways
+def test_a_reply_written_at_once_and_longer_than_may_be_said_keeps_its_first_sentences(
+    way: Way, serve: Any, bench: Any
+) -> None:
+    def in_proportion(line: Line) -> None:
+        way.opens(line)
+        for number in range(3):
+            text = way.asked(line, number)
+            way.sounds(line, number, sound(number + 1, 24_000 * len(text) // 15))
+            way.finishes(line, number)
+
+    peer = serve(in_proportion)
+    talk = bench.speak(way.engine(bench, peer.port, SpeechLimits(max_speech_s=4.0)), ONE, TWO, THREE)
+    assert talk.outcome().code == "speech_too_long"
+    assert [piece.text for piece in talk.pieces] == [ONE, TWO]
+
+
 # What was bought before.
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tts_service.speech.paragraph import MAX_SENTENCE_CHARS
+from tts_service.speech.reading.paragraph import MAX_SENTENCE_CHARS
 from tts_service.speech.spoken import SpokenText
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tts_service.chat import finished
 from tts_service.chat.events import Reply
 from tts_service.chat.turn import Composer, voice_of
 from tts_service.chat.voicing import Voicing
@@ -19,6 +20,9 @@ def greet(composer: Composer, client: Client) -> Reply:
     voicing = Voicing()
     if text and client.speaks:
         voicing = _voiced(composer, client, text)
+        cost = voicing.cost(composer.prices, client.speech_engine)
+        composer.charge(client, cost)
+        composer.record(finished.greeting(client, voicing, cost))
     spoken = voicing.spoken()
     return Reply("", client.greeting, spoken, None if spoken else voicing.error)
 
@@ -33,8 +37,6 @@ def _voiced(composer: Composer, client: Client, text: str) -> Voicing:
             text,
             Deadline.after(composer.budgets.speech_s),
         )
-        voicing = Voicing.heard(client.voice, told)
+        return Voicing.heard(client.voice, told)
     except SpeechError as error:
         return Voicing(error)
-    composer.charge(client, voicing.cost(composer.prices, client.speech_engine))
-    return voicing

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from tts_service import threads
+from tts_service.chat import finished
 from tts_service.chat.completions import Said
 from tts_service.chat.cost import Prices
 from tts_service.chat.events import Event, Reply, SpokenPiece, TextDelta
@@ -42,6 +43,7 @@ from tts_service.secret import Secret
 from tts_service.speech.engine import Engine
 from tts_service.speech.speaking import GRACE_S
 from tts_service.speech.voice import Piece, Told, Voice
+from tts_service.usage.turn import Record
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +91,12 @@ class Composer:
         providers: Providers,
         histories: Histories,
         spending: Spending,
+        record: Record,
         prices: Prices,
         budgets: Budgets,
     ) -> None:
         self.model, self.engines, self.providers = model, engines, providers
-        self.histories, self.spending = histories, spending
+        self.histories, self.spending, self.record = histories, spending, record
         self.prices, self.budgets = prices, budgets
         self._lock = threading.Lock()
         self._running: set[_Turn] = set()
@@ -110,10 +113,18 @@ class Composer:
         turn = _Turn(self, question, reader_gone)
         with self._lock:
             self._running.add(turn)
+        failure: str | None = finished.READER_GONE  # unless it ends in another way
         try:
             yield from turn.run()
+            failure = None
+        except ServiceError as error:
+            failure = error.code
+            raise
+        except Exception:
+            failure = ServiceError.code
+            raise
         finally:
-            turn.stop()
+            turn.stop(failure)
             with self._lock:
                 self._running.discard(turn)
 
@@ -136,7 +147,7 @@ class Composer:
         return self.providers.speech_key_for(client)
 
     def charge(self, client: Client, dollars: float) -> None:
-        if client.daily_limit is None:
+        if client.daily_limit is None or dollars == 0:
             return
         try:
             self.spending.add(client.client_id, dollars)
@@ -158,7 +169,6 @@ class Composer:
 
     def close(self) -> None:
         self.hush()
-        self.model.close()
         for engine in self.engines.values():
             engine.close()
 
@@ -175,6 +185,7 @@ class _Turn:
         self._conversation: list[Said] = []
         self._began = time.monotonic()
         self._timings = dict.fromkeys(("llm_first_token", "llm", "speech_first_audio", "speech", "total"), 0)
+        self._total_ms: int | None = None  # of the whole reply, once there is one
 
     def run(self) -> Iterator[Event]:
         route = self._composer.providers.model_for(self._client)
@@ -185,11 +196,11 @@ class _Turn:
         yield from self._rest_of_sound()
         yield self._reply()
 
-    def stop(self) -> None:
-        """Ends whatever still runs: the turn is over, or its reader has gone."""
+    def stop(self, failure: str | None) -> None:
+        """Ends whatever still runs: the turn is over, by `failure` or well, or its reader has gone."""
         self._thinking.cut()
         self._voicing.cancel()
-        self._account()
+        self._account(failure)
 
     def hush(self) -> None:
         self._voicing.cancel(SpeechCancelled(stage="drain"))
@@ -305,6 +316,7 @@ class _Turn:
             "speech": voicing.total_ms,
             "total": self._ms(),
         }
+        self._total_ms = self._timings["total"]
         return Reply(
             conversation_id=self._conversation_id,
             text=self._text,
@@ -313,12 +325,20 @@ class _Turn:
             timings_ms=self._timings,
         )
 
-    def _account(self) -> None:
+    def _account(self, failure: str | None) -> None:
+        composer, dollars = self._composer, 0.0
         if self._conversation:
-            prices = self._composer.prices
-            chat = prices.chat(self._conversation, self._text)
-            speech = self._voicing.cost(prices, self._client.speech_engine)
-            self._composer.charge(self._client, chat + speech)
+            chat = composer.prices.chat(self._conversation, self._text)
+            dollars = chat + self._voicing.cost(composer.prices, self._client.speech_engine)
+            composer.charge(self._client, dollars)
+        said = finished.Said(self._conversation_id, self._question.message, self._text)
+        if self._total_ms is not None:  # a reader may have left it unread, but there was a reply
+            failure = None
+        composer.record(
+            finished.turn(
+                self._client, self._voicing, said, dollars=dollars, failure=failure, total_ms=self._total_ms
+            )
+        )
 
     def _ms(self) -> int:
         return int((time.monotonic() - self._began) * 1000)

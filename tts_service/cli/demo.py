@@ -18,22 +18,28 @@ import click
 import requests
 
 from tts_service import settings
+from tts_service.accounts import first_run
+from tts_service.accounts.invitations import Invitations
+from tts_service.accounts.store import AccountStore
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
 from tts_service.database.engine import open_database
 from tts_service.errors import UnavailableError
 
 HOST = "127.0.0.1"
-SERVICE_PORT, SANDBOX_PORT = 8000, 9009
+SERVICE_PORT, SANDBOX_PORT, WEBSITE_PORT = 8000, 9009, 8080
 SANDBOX_KEY = "xai-sandbox"
 CLIENT_NAME = "Demo"
 START_S = 90.0  # a first start compiles everything; on a busy small machine that took 40
 STOP_S = 10.0
 
 BANNER = """
-  Open   {url}/
-  Or     curl -s {url}/api/chat -H 'Content-Type: application/json' \\
-           -d '{{"client_id": "{client_id}", "message": "What are your opening hours?"}}'
+  Open       {url}/
+  Dashboard  {dashboard}
+  Website    {website}/try.html
+             of another origin, to paste a client's snippet on
+  Or         curl -s {url}/api/chat -H 'Content-Type: application/json' \\
+               -d '{{"client_id": "{client_id}", "message": "What are your opening hours?"}}'
 
   The voice and the language model are {provider}. Ctrl-C ends everything.
 """
@@ -47,6 +53,7 @@ def demo(live: bool, port: int) -> None:
     _check_folder()
     service_port = _free_port(port, "the service")
     environment = dict(os.environ)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # through the stack, which ends the children
     with contextlib.ExitStack() as running:
         if not live:
             environment |= _started_sandbox(running, environment)
@@ -54,11 +61,18 @@ def demo(live: bool, port: int) -> None:
             raise click.ClickException("--live needs XAI_API_KEY in the environment.")
         url = f"http://{HOST}:{service_port}"
         client_id = _demo_client([url, f"http://localhost:{service_port}"])
+        dashboard = dashboard_link(url)
+        environment["SETUP_LINK"] = "no"  # it is in our banner: a second one would replace it
         gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"{HOST}:{service_port}", "wsgi:app"]
         service = running.enter_context(_child(gunicorn, environment))
+        website = _started_website(running, environment)
         _wait_until_healthy(url, service)
         provider = "xAI's, with your key" if live else "the sandbox's: no account, no key, no cost"
-        click.echo(BANNER.format(url=url, client_id=client_id, provider=provider))
+        click.echo(
+            BANNER.format(
+                url=url, client_id=client_id, dashboard=dashboard, website=website, provider=provider
+            )
+        )
         _wait_for_the_end(service)
 
 
@@ -87,10 +101,21 @@ def _started_sandbox(running: contextlib.ExitStack, environment: dict[str, str])
     return {"XAI_BASE_URL": f"http://{HOST}:{port}/v1", "XAI_API_KEY": SANDBOX_KEY}
 
 
+def _started_website(running: contextlib.ExitStack, environment: dict[str, str]) -> str:
+    """The address of the samples, served from an origin that is not the service's."""
+    port = _free_port(WEBSITE_PORT, "the website to try a widget on")
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", HOST, "--directory", "samples"]
+    running.enter_context(_child(command, environment, quiet=True))
+    return f"http://{HOST}:{port}"
+
+
 @contextlib.contextmanager
-def _child(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _child(
+    command: list[str], environment: dict[str, str], quiet: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
     # A session of its own: Ctrl-C reaches this process alone, which ends its children in order.
-    child = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+    sink = subprocess.DEVNULL if quiet else None
+    child = subprocess.Popen(command, env=environment, start_new_session=True, stdout=sink, stderr=sink)  # noqa: S603
     try:
         yield child
     finally:
@@ -137,8 +162,18 @@ def _demo_client(origins: list[str]) -> str:
         database.close()
 
 
+def dashboard_link(url: str) -> str:
+    """Where to sign in; while nobody can, a one-time link to make the first account."""
+    database = open_database(settings.load().database_url)
+    try:
+        if AccountStore(database).is_empty():
+            return first_run.link(url, Invitations(database).issue())
+    finally:
+        database.close()
+    return f"{url}/dashboard"
+
+
 def _wait_for_the_end(service: subprocess.Popen[bytes]) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         code = service.wait()
     except KeyboardInterrupt:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from tts_service.addresses import Reach
+from tts_service.clients import base_url
 from tts_service.clients.fields import checked, from_text
 from tts_service.errors import InvalidValue
 from tts_service.secret import Secret
@@ -42,6 +44,8 @@ class Client:
     base_url_vouched: bool = False
     # The end of a stored key that the present SECRET_KEY cannot open: the client acts as one without a key.
     lost_key_last4: str | None = None
+    # What the store read, as one word: another one after every change. Empty for what was never stored.
+    version: str = field(default="", compare=False)
 
     @property
     def speaks(self) -> bool:
@@ -59,7 +63,7 @@ class Client:
 
     def shown(self) -> dict[str, object]:
         """What readers may see, ready for JSON: every field but the key, with its presence and its end."""
-        hidden = ("ai_api_key", "lost_key_last4", "base_url_vouched")
+        hidden = ("ai_api_key", "lost_key_last4", "base_url_vouched", "version")
         values: dict[str, object] = {
             f.name: getattr(self, f.name) for f in fields(self) if f.name not in hidden
         }
@@ -71,11 +75,12 @@ class Client:
         }
 
 
-def revised(client: Client, changes: Mapping[str, object]) -> Client:
+def revised(client: Client, changes: Mapping[str, object], *, vouches: bool = False) -> Client:
     """`client` after `changes`. Raises UnknownField and InvalidValue; see `checked`.
 
     A key is bound to its host: a change of provider or base URL that brings no key of its own drops the
     stored one, or it would be sent to whoever the new address belongs to (faults 1, "Key follows the URL").
+    `vouches`: whoever makes the change answers for the ai_base_url it sets, which may then be a private one.
     """
     new = checked(changes)
     if new.get("ai_provider", client.ai_provider) != "compatible":
@@ -91,8 +96,21 @@ def revised(client: Client, changes: Mapping[str, object]) -> Client:
             "ai_base_url is required when ai_provider is compatible: the URL before /chat/completions.",
             param="ai_base_url",
         )
+    after = replace(after, base_url_vouched=_is_vouched(client, after, vouches and "ai_base_url" in new))
     if "ai_api_key" in new:
         return replace(after, lost_key_last4=None)
     if (after.ai_provider, after.ai_base_url) != (client.ai_provider, client.ai_base_url):
         return replace(after, ai_api_key=None, lost_key_last4=None)
     return after
+
+
+def _is_vouched(before: Client, after: Client, vouches: bool) -> bool:
+    """Whether somebody answers for `after.ai_base_url`. Raises UrlNotAllowed where nobody does and it needs
+    that.
+    """
+    if after.ai_base_url is None:
+        return False
+    if after.ai_base_url == before.ai_base_url and not vouches:
+        return before.base_url_vouched  # sent back with the rest of a form, it was not set
+    base_url.check(after.ai_base_url, Reach.VOUCHED if vouches else Reach.PUBLIC)
+    return vouches

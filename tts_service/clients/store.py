@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
+import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
-from tts_service.clients.client import Client, revised
+from tts_service.clients import listing
+from tts_service.clients.client import Client, checked, revised
+from tts_service.clients.listing import Page
 from tts_service.clients.sealing import SealBroken, Sealer
 from tts_service.database import tables
 from tts_service.database.engine import Database
-from tts_service.errors import ClientNotFound, InvalidRequest
+from tts_service.errors import ClientNotFound, EditConflict, InvalidRequest, InvalidValue
 from tts_service.secret import Secret
 
 _log = logging.getLogger(__name__)
@@ -28,6 +32,16 @@ _SELECT_ALL: Select[*tuple[Any, ...]] = select(*_COLUMNS)
 _SELECT_ONE = _SELECT_ALL.where(_ROW_OF)
 # Two changes at once would each write all columns, and lose one. SQLite's own lock is enough there.
 _SELECT_TO_CHANGE = _SELECT_ONE.with_for_update()
+# The client first: whoever writes about it holds its row meanwhile (usage/books.py).
+_TABLES_OF_CLIENT = (
+    tables.clients,
+    tables.spending,
+    tables.usage_days,
+    tables.usage_failures,
+    tables.usage_times,
+    tables.exchanges,
+)
+_DAY_MS = 86_400_000
 _Row = Row[*tuple[Any, ...]]
 _CLIENT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -35,10 +49,18 @@ _CLIENT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class ClientStore:
     """Every method raises DatabaseUnavailable; those that take a `client_id` raise ClientNotFound."""
 
-    def __init__(self, database: Database, sealer: Sealer, *, production: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        *,
+        production: bool = False,
+        vouches_for_urls: bool = False,  # whoever changes clients through it may have us call private hosts
+    ) -> None:
         self._database = database
         self._sealer = sealer
         self._production = production
+        self._vouches_for_urls = vouches_for_urls
         self._told: set[str] = set()  # clients whose broken seal is in the log already
 
     def add(self, changes: Mapping[str, object]) -> Client:
@@ -48,7 +70,7 @@ class ClientStore:
         client = self._revised(Client(client_id=str(uuid.uuid4()), name=""), changes)
         with self._database.writing() as connection:
             connection.execute(insert(tables.clients).values(self._row(client, kept_token=None)))
-        return client
+            return self._client(_found(connection, client.client_id))
 
     def get(self, client_id: str) -> Client:
         """One SELECT by primary key: this runs on every turn."""
@@ -62,20 +84,40 @@ class ClientStore:
             rows = connection.execute(query).all()
         return [self._client(row) for row in rows]
 
-    def change(self, client_id: str, changes: Mapping[str, object]) -> Client:
-        """The client after `changes`; see `client.revised`. Raises UnknownField and InvalidRequest."""
+    def page(self, search: str = "", *, limit: int = listing.DEFAULT_LIMIT, cursor: str = "") -> Page:
+        """The next `limit` clients after `cursor` that match `search`: see `listing`. Raises InvalidValue."""
+        matching = listing.matching(search)
+        query = _SELECT_ALL.where(matching, listing.after(cursor)).order_by(*listing.ORDER).limit(limit + 1)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+            total = connection.execute(
+                select(func.count()).select_from(tables.clients).where(matching)
+            ).scalar_one()
+        shown = [self._client(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return Page(shown, total, listing.cursor_after(shown[-1]) if more else None)
+
+    def change(
+        self, client_id: str, changes: Mapping[str, object], *, if_match: Set[str] | None = None
+    ) -> Client:
+        """The client after `changes`; see `client.revised`. Raises UnknownField and InvalidRequest, and
+        EditConflict where the client has none of the versions `if_match` any more."""
+        changes = checked(changes)  # what can never fit is told before anything else
         with self._database.writing() as connection:
             row = _found(connection, client_id, _SELECT_TO_CHANGE)
-            client = self._revised(self._client(row), changes)
+            before = self._unchanged(row, if_match)
+            client = self._revised(before, changes)
             values = self._row(client, kept_token=None if _KEY_FIELD in changes else row.ai_api_key_sealed)
             connection.execute(update(tables.clients).where(_ROW_OF).values(values), {"wanted": client_id})
-        return client
+            if client.retention_days < before.retention_days:
+                _shorten_retention(connection, client)
+            return self._client(_found(connection, client_id))
 
-    def delete(self, client_id: str) -> None:
-        """Removes the client with its key and what is known of its spending."""
+    def delete(self, client_id: str, *, if_match: Set[str] | None = None) -> None:
+        """Removes the client with its key, its usage and what was said. Raises EditConflict."""
         with self._database.writing() as connection:
-            _found(connection, client_id)
-            for table in (tables.clients, tables.spending):
+            self._unchanged(_found(connection, client_id, _SELECT_TO_CHANGE), if_match)
+            for table in _TABLES_OF_CLIENT:
                 connection.execute(delete(table).where(table.c.client_id == client_id))
 
     def allowed_origins(self) -> frozenset[str]:
@@ -96,11 +138,17 @@ class ClientStore:
                 )
         return len(renewed)
 
+    def _unchanged(self, row: _Row, if_match: Set[str] | None) -> Client:
+        client = self._client(row)
+        if if_match is not None and client.version not in if_match:
+            raise EditConflict
+        return client
+
     def _revised(self, client: Client, changes: Mapping[str, object]) -> Client:
-        after = revised(client, changes)
+        after = revised(client, changes, vouches=self._vouches_for_urls)
         plain = any(origin.startswith("http://") for origin in after.allowed_origins)
         if self._production and plain and "allowed_origins" in changes:  # faults 5-100
-            raise InvalidRequest(
+            raise InvalidValue(
                 "allowed_origins must begin with https:// when ENV=production.", param="allowed_origins"
             )
         return after
@@ -128,7 +176,7 @@ class ClientStore:
         values["allowed_origins"] = tuple(values["allowed_origins"])
         key = None if token is None else self._opened(values["client_id"], token)
         lost = last4 if token is not None and key is None else None
-        return Client(**values, ai_api_key=key, lost_key_last4=lost)
+        return Client(**values, ai_api_key=key, lost_key_last4=lost, version=_version(row))
 
     def _opened(self, client_id: str, token: str) -> Secret | None:
         """The key, or None where it does not open: a turn goes on without it, and the log says why, once."""
@@ -139,6 +187,20 @@ class ClientStore:
                 self._told.add(client_id)
                 _log.error("The stored key of client %s cannot be opened: %s.", client_id, broken)
             return None
+
+
+def _version(row: _Row) -> str:
+    """Of the whole row, the sealed key with its nonce included: a new key with the same end is a change."""
+    return hashlib.blake2b(repr(tuple(row)).encode(), digest_size=16).hexdigest()
+
+
+def _shorten_retention(connection: Connection, client: Client) -> None:
+    """What was said and is now too old goes at once, with the change; without retention everything does."""
+    exchanges = tables.exchanges
+    query = delete(exchanges).where(exchanges.c.client_id == client.client_id)
+    if client.retention_days > 0:
+        query = query.where(exchanges.c.at_ms <= int(time.time() * 1000) - client.retention_days * _DAY_MS)
+    connection.execute(query)
 
 
 def _found(connection: Connection, client_id: str, query: Select[*tuple[Any, ...]] = _SELECT_ONE) -> _Row:

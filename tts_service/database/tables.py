@@ -74,6 +74,7 @@ sessions = Table(
     Column("account_id", String(36), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+    Column("notice", String(300)),  # what the next page has to say, once
 )
 
 # One-time links, to make the first account and to set a password.
@@ -81,7 +82,8 @@ invitations = Table(
     "invitations",
     metadata,
     Column("token_digest", String(64), primary_key=True),
-    Column("account_name", String(100)),  # None: whoever opens it chooses
+    # One link a person; empty: whoever opens it chooses a name.
+    Column("account_name", String(100), nullable=False, unique=True),
     Column("expires_at", BigInteger, nullable=False),
 )
 
@@ -94,7 +96,8 @@ sign_in_failures = Table(
     Column("since", BigInteger, nullable=False),
 )
 
-# What each client's widget was used for, a UTC day a row. No foreign keys, for the reason above.
+# What each client's widget was used for, a UTC day a row. No foreign keys: a row of a client deleted
+# meanwhile would refuse a whole second's writing. usage/books.py writes only for clients that are there.
 usage_days = Table(
     "usage_days",
     metadata,
@@ -135,9 +138,9 @@ exchanges = Table(
     Column("exchange_id", String(36), primary_key=True),
     Column("client_id", String(36), nullable=False),
     Column("conversation_id", String(64), nullable=False),
-    Column("at", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),  # Unix milliseconds: exchanges of a second keep their order
     Column("question", Text, nullable=False),
     Column("answer", Text, nullable=False),
     Column("speech_code", String(40)),  # why there was no voice
-    Index("exchanges_of_client", "client_id", "at"),
+    Index("exchanges_of_client", "client_id", "at_ms"),
 )

@@ -193,12 +193,15 @@ class Speaking:
         pacing = self._pacing
         while not self._cancelled:
             self._gather()
-            text = pacing.take(time.monotonic())
+            text = pacing.take(time.monotonic(), self._speech_left_s(), self._limit().remaining_s)
             if text is not None or pacing.is_over:
                 return text
             with contextlib.suppress(queue.Empty):
                 self._note_written(self._written.get(timeout=pacing.wait_s(time.monotonic())))
         return None
+
+    def _speech_left_s(self) -> float:
+        return self._engine.limits.max_speech_s - self._audio_s
 
     def _gather(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -213,7 +216,7 @@ class Speaking:
 
     def _hand_on(self, text: str, pcm: Pcm, cached: bool = False) -> None:
         # The utterance stops an endless piece; here are those of the cache and of an earlier connection too.
-        if self._audio_s + pcm.duration_s > self._engine.limits.max_speech_s:
+        if pcm.duration_s > self._speech_left_s():
             raise SpeechTooLong(stage="audio")
         self._note_first_sound()
         self._audio_s += pcm.duration_s

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 
-from tts_service.speech import markdown
-from tts_service.speech.blocks import Blocks, Piece, Said
-from tts_service.speech.hidden import Hidden
-from tts_service.speech.languages import announce_code
-from tts_service.speech.sentences import CJK
+from tts_service.speech.reading import markdown
+from tts_service.speech.reading.blocks import Blocks, Piece, Said
+from tts_service.speech.reading.hidden import Hidden
+from tts_service.speech.reading.languages import announce_code
+from tts_service.speech.reading.sentences import CJK
 
 _CJK_CHAR = re.compile(rf"[{CJK}]")
 _CLOSERS = "\"'”’“»›)]）」』】》 "

@@ -25,11 +25,12 @@ def upgrade() -> None:
         sa.Column("account_id", sa.String(36), nullable=False, index=True),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("seen_at", sa.BigInteger, nullable=False),
+        sa.Column("notice", sa.String(300)),
     )
     op.create_table(
         "invitations",
         sa.Column("token_digest", sa.String(64), primary_key=True),
-        sa.Column("account_name", sa.String(100)),
+        sa.Column("account_name", sa.String(100), nullable=False, unique=True),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
     op.create_table(

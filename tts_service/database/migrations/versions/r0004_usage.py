@@ -42,12 +42,12 @@ def upgrade() -> None:
         sa.Column("exchange_id", sa.String(36), primary_key=True),
         sa.Column("client_id", sa.String(36), nullable=False),
         sa.Column("conversation_id", sa.String(64), nullable=False),
-        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("at_ms", sa.BigInteger, nullable=False),
         sa.Column("question", sa.Text, nullable=False),
         sa.Column("answer", sa.Text, nullable=False),
         sa.Column("speech_code", sa.String(40)),
     )
-    op.create_index("exchanges_of_client", "exchanges", ["client_id", "at"])
+    op.create_index("exchanges_of_client", "exchanges", ["client_id", "at_ms"])
 
 
 def downgrade() -> None:

@@ -1,0 +1,1 @@
+"""The dashboard: pages under /dashboard for the people who run this service."""
