@@ -50,6 +50,12 @@ def test_secrets_are_equal_by_value_and_to_nothing_else() -> None:
     assert len({Secret(KEY), Secret(KEY), Secret("other")}) == 2
 
 
+@pytest.mark.parametrize("text", ["", KEY[:-1], KEY + "x", KEY.upper(), "ключ", "\ud800"])
+def test_only_the_secret_itself_matches(text: str) -> None:
+    assert Secret(KEY).matches(KEY)
+    assert not Secret(KEY).matches(text)
+
+
 def test_a_secret_has_no_dict_that_could_be_dumped() -> None:
     with pytest.raises(TypeError):
         vars(Secret(KEY))

@@ -24,10 +24,23 @@ from tts_service.database.engine import Database, open_database
 from tts_service.dial import Dialer
 from tts_service.settings import Settings, load
 from tts_service.usage.ledger import Ledger
-from tts_service.web import access_log, chat, cors, greeting, headers, health, pages, problems, request_id
+from tts_service.web import (
+    access_log,
+    admin,
+    chat,
+    cors,
+    greeting,
+    headers,
+    health,
+    pages,
+    problems,
+    request_id,
+)
+from tts_service.web.bearer import Bearer
 from tts_service.web.dashboard import blueprint as dashboard
 from tts_service.web.idempotency import Answers
 from tts_service.web.limits import MemoryWindows, TurnLimits
+from tts_service.web.openapi import endpoint as openapi
 
 _RUNNING = "tts_service"
 
@@ -92,6 +105,9 @@ def _flask(settings: Settings, database: Database, composer: Composer, ledger: L
     app.register_blueprint(greeting.blueprint(store, composer, limits))
     app.register_blueprint(health.blueprint(settings, database))
     app.register_blueprint(pages.blueprint(settings, store))
+    app.register_blueprint(openapi.blueprint())
+    if settings.admin_token is not None:  # without one there is no admin API: its paths are 404
+        app.register_blueprint(admin.blueprint(store, Bearer(settings.admin_token, MemoryWindows())))
     dashboard.install(app, settings, database, store, ledger)
     if settings.trusted_proxies:
         # Only as many hops as the operator vouches for; what stands before them is a stranger's claim (5-39).

@@ -88,6 +88,12 @@ class Unauthorized(RequestError):
     message = "Send the admin token as Authorization: Bearer TOKEN."
 
 
+class SignInRequired(RequestError):
+    code = "unauthorized"
+    status = 401
+    message = "You are not signed in, or were away for too long. Sign in at /dashboard/sign-in."
+
+
 class SignInFailed(RequestError):
     code = "sign_in_failed"
     status = 401

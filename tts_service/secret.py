@@ -7,6 +7,7 @@ so a search for that word finds every place a key leaves us.
 from __future__ import annotations
 
 import hashlib
+import hmac
 
 
 class Secret:
@@ -22,6 +23,13 @@ class Secret:
     def last4(self) -> str:
         """What people may see of a key; nothing of one so short that four characters would give it away."""
         return self._value[-4:] if len(self._value) >= 12 else ""
+
+    def matches(self, text: str) -> bool:
+        """Whether `text` is it. A near miss takes as long as any other; digests hide the length as well."""
+        ours, theirs = (
+            hashlib.blake2b(word.encode("utf-8", "surrogatepass")).digest() for word in (self._value, text)
+        )
+        return hmac.compare_digest(ours, theirs)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._value == self._value

@@ -30,6 +30,7 @@ from tts_service.settings import load
 
 ROOT = Path(__file__).parents[2]
 CANARY = "xai-canary-0123456789abcdef"
+TOKEN = "admin-canary-token=with=signs/9876543210"
 ACME = "https://www.acme.com"
 
 
@@ -108,6 +109,7 @@ class Service:
     model: ScriptedModel
     clients: dict[str, str] = field(default_factory=dict)  # what the client is like -> client_id
     log: Callable[[], str] = lambda: ""
+    folder: Path = Path()  # of its log and its database
 
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
@@ -230,10 +232,10 @@ def services(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> 
         started = {}
         for worker in ("gevent", "gthread"):
             folder = tmp_path_factory.mktemp(worker)
-            env = environment(folder, model, WORKER_CLASS=worker)
+            env = environment(folder, model, WORKER_CLASS=worker, ADMIN_TOKEN=TOKEN)
             clients = add_clients(env)
             port, log = running.enter_context(gunicorn(folder, env))
-            started[worker] = Service(port, model, clients, log.read_text)
+            started[worker] = Service(port, model, clients, log.read_text, folder)
         for service in started.values():
             assert service.send("GET", "/health").status == 200  # the worker has booted
         yield started
@@ -244,23 +246,46 @@ def service(request: pytest.FixtureRequest, services: dict[str, Service]) -> Ser
     return services[request.param]
 
 
+@contextmanager
+def started(
+    folder: Path, model: ScriptedModel, without: tuple[str, ...], **changes: str
+) -> Iterator[Service]:
+    """A service inside the test's own process."""
+    env = environment(folder, model, **changes)
+    clients = add_clients(env, without)
+    with ExitStack() as running:
+        app = create_app(load(env))
+        running.callback(close_app, app)
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        running.callback(server.server_close)
+        running.callback(thread.join)
+        running.callback(server.shutdown)
+        yield Service(server.server_port, model, clients)
+
+
 @pytest.fixture
 def start(model: ScriptedModel, tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Starts a service inside the test's own process: `start(RATE_LIMIT_IP="2/minute")`."""
     with ExitStack() as running:
 
         def start(without: tuple[str, ...] = (), **changes: str) -> Service:
-            env = environment(tmp_path, model, **changes)
-            clients = add_clients(env, without)
-            app = create_app(load(env))
-            running.callback(close_app, app)
-            server = make_server("127.0.0.1", 0, app, threaded=True)
-            thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-            thread.start()
-            running.callback(server.server_close)
-            running.callback(thread.join)
-            running.callback(server.shutdown)
-            return Service(server.server_port, model, clients)
+            return running.enter_context(started(tmp_path, model, without, **changes))
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_once(
+    model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Service]]:
+    """As `start`, for a service that a file's tests share."""
+    with ExitStack() as running:
+
+        def start(without: tuple[str, ...] = (), **changes: str) -> Service:
+            folder = tmp_path_factory.mktemp("service")
+            return running.enter_context(started(folder, model, without, **changes))
 
         yield start
 

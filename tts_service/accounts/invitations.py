@@ -21,12 +21,13 @@ from tts_service.database.tables import accounts, invitations, sessions
 from tts_service.errors import InvalidValue, LinkExpired
 
 VALID_S = 24 * 3600
+_ANYONE = ""
 _SAME_START_S = 15  # the workers of one start come up within this time
 
 
 @dataclass(frozen=True)
 class Invitation:
-    account_name: str | None  # None: whoever opens it chooses
+    account_name: str  # empty: whoever opens it chooses
 
 
 class Invitations:
@@ -38,24 +39,27 @@ class Invitations:
 
     def issue(self, name: str | None = None) -> str:
         """The token of a new link, which replaces the former one for the same person. Raises InvalidValue."""
-        kept = None if name is None else checked_name(name)
-        with self._database.writing() as connection:
-            return self._issue(connection, kept)
+        kept = _ANYONE if name is None else checked_name(name)
+        try:
+            return self._issue(kept)
+        except IntegrityError:  # two at once for one person: the later one replaces
+            return self._issue(kept)
 
     def issue_first(self) -> str | None:
         """A link for the first account. None where somebody has one, or where another worker of this same
         start has just made the link: of several only the last would work."""
         just_now = int(self._now()) + VALID_S - _SAME_START_S
+        is_new = (invitations.c.account_name == _ANYONE) & (invitations.c.expires_at > just_now)
         in_the_way = select(
-            exists(select(accounts.c.account_id))
-            | exists(
-                select(invitations.c.token_digest).where(_is_for(None), invitations.c.expires_at > just_now)
-            )
+            exists(select(accounts.c.account_id)) | exists(select(invitations.c.token_digest).where(is_new))
         )
-        with self._database.writing() as connection:
+        with self._database.reading() as connection:
             if connection.execute(in_the_way).scalar():
                 return None
-            return self._issue(connection, None)
+        try:
+            return self._issue(_ANYONE, older_than=just_now)
+        except IntegrityError:  # another worker's is a moment older
+            return None
 
     def look_up(self, token: str) -> Invitation:
         """Does not use it up: programs that look at links in letters open them, too. Raises LinkExpired."""
@@ -80,22 +84,21 @@ class Invitations:
                 # Of two who use it at once, one finds nothing to delete.
                 if connection.execute(delete(invitations).where(self._is_valid(token))).rowcount == 0:
                     raise LinkExpired
-                if invitation.account_name is None:
+                if not invitation.account_name:
                     return self._add(connection, kept, password_hash)
                 return self._set_password(connection, kept, password_hash)
         except IntegrityError:
             raise InvalidValue("This name is taken. Choose another one.", param="name") from None
 
-    def _issue(self, connection: Connection, name: str | None) -> str:
-        token = tokens.new()
-        expired = invitations.c.expires_at <= int(self._now())
-        connection.execute(delete(invitations).where(_is_for(name) | expired))
-        values = {
-            "token_digest": tokens.digest(token),
-            "account_name": name,
-            "expires_at": int(self._now()) + VALID_S,
-        }
-        connection.execute(insert(invitations).values(values))
+    def _issue(self, name: str, older_than: int | None = None) -> str:
+        token, now = tokens.new(), int(self._now())
+        former = invitations.c.account_name == name
+        if older_than is not None:
+            former &= invitations.c.expires_at <= older_than
+        values = {"token_digest": tokens.digest(token), "account_name": name, "expires_at": now + VALID_S}
+        with self._database.writing() as connection:
+            connection.execute(delete(invitations).where(former | (invitations.c.expires_at <= now)))
+            connection.execute(insert(invitations).values(values))
         return token
 
     def _is_valid(self, token: str) -> ColumnElement[bool]:
@@ -124,8 +127,3 @@ class Invitations:
         }
         connection.execute(insert(accounts).values(values))
         return account_id
-
-
-def _is_for(name: str | None) -> ColumnElement[bool]:
-    column = invitations.c.account_name
-    return column.is_(None) if name is None else column == name

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from tts_service.cli.accounts import accounts
 from tts_service.cli.clients import clients
 from tts_service.cli.db import db
 from tts_service.cli.demo import demo
@@ -41,5 +42,5 @@ def main() -> None:
     """The voice layer for a website's chat widget."""
 
 
-for command in (say, clients, sandbox, demo, doctor, db):
+for command in (say, clients, accounts, sandbox, demo, doctor, db):
     main.add_command(command)

@@ -18,6 +18,9 @@ import click
 import requests
 
 from tts_service import settings
+from tts_service.accounts import first_run
+from tts_service.accounts.invitations import Invitations
+from tts_service.accounts.store import AccountStore
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
 from tts_service.database.engine import open_database
@@ -31,8 +34,9 @@ START_S = 30.0
 STOP_S = 10.0
 
 BANNER = """
-  Open   {url}/
-  Or     curl -s {url}/api/chat -H 'Content-Type: application/json' \\
+  Open       {url}/
+  Dashboard  {dashboard}
+  Or         curl -s {url}/api/chat -H 'Content-Type: application/json' \\
            -d '{{"client_id": "{client_id}", "message": "What are your opening hours?"}}'
   Embed  {website}/try.html
          is a website of another origin, where you can paste a client's snippet
@@ -57,12 +61,18 @@ def demo(live: bool, port: int) -> None:
             raise click.ClickException("--live needs XAI_API_KEY in the environment.")
         url = f"http://{HOST}:{service_port}"
         client_id = _demo_client([url, f"http://localhost:{service_port}"])
+        dashboard = dashboard_link(url)
+        environment["SETUP_LINK"] = "no"  # it is in our banner: a second one would replace it
         gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"{HOST}:{service_port}", "wsgi:app"]
         service = running.enter_context(_child(gunicorn, environment))
         website = _started_website(running, environment)
         _wait_until_healthy(url, service)
         provider = "xAI's, with your key" if live else "the sandbox's: no account, no key, no cost"
-        click.echo(BANNER.format(url=url, client_id=client_id, website=website, provider=provider))
+        click.echo(
+            BANNER.format(
+                url=url, client_id=client_id, website=website, provider=provider, dashboard=dashboard
+            )
+        )
         _wait_for_the_end(service)
 
 
@@ -150,6 +160,17 @@ def _demo_client(origins: list[str]) -> str:
         ).client_id
     finally:
         database.close()
+
+
+def dashboard_link(url: str) -> str:
+    """Where to sign in; while nobody can, a one-time link to make the first account."""
+    database = open_database(settings.load().database_url)
+    try:
+        if AccountStore(database).is_empty():
+            return first_run.link(url, Invitations(database).issue())
+    finally:
+        database.close()
+    return f"{url}/dashboard"
 
 
 def _wait_for_the_end(service: subprocess.Popen[bytes]) -> None:

@@ -42,6 +42,8 @@ class Client:
     base_url_vouched: bool = False
     # The end of a stored key that the present SECRET_KEY cannot open: the client acts as one without a key.
     lost_key_last4: str | None = None
+    # What the store read, as one word: another one after every change. Empty for what was never stored.
+    version: str = field(default="", compare=False)
 
     @property
     def speaks(self) -> bool:
@@ -59,7 +61,7 @@ class Client:
 
     def shown(self) -> dict[str, object]:
         """What readers may see, ready for JSON: every field but the key, with its presence and its end."""
-        hidden = ("ai_api_key", "lost_key_last4", "base_url_vouched")
+        hidden = ("ai_api_key", "lost_key_last4", "base_url_vouched", "version")
         values: dict[str, object] = {
             f.name: getattr(self, f.name) for f in fields(self) if f.name not in hidden
         }

@@ -12,6 +12,11 @@ import re
 ANY = "*"
 
 _ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
+# The same for JSON Schema: in any case, and with the port held to its range as far as a pattern can.
+PATTERN = (
+    r"[Hh][Tt][Tt][Pp][Ss]?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+    r"(?::(?:[0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+)
 _DEFAULT_PORT = {"http": "80", "https": "443"}
 _LONGEST = 300  # a DNS name has at most 253 characters
 

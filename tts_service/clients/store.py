@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
+from tts_service.clients import listing
 from tts_service.clients.client import Client, revised
+from tts_service.clients.listing import Page
 from tts_service.clients.sealing import SealBroken, Sealer
 from tts_service.database import tables
 from tts_service.database.engine import Database
-from tts_service.errors import ClientNotFound, InvalidRequest
+from tts_service.errors import ClientNotFound, EditConflict, InvalidRequest, InvalidValue
 from tts_service.secret import Secret
 
 _log = logging.getLogger(__name__)
@@ -59,7 +62,7 @@ class ClientStore:
         client = self._revised(Client(client_id=str(uuid.uuid4()), name=""), changes)
         with self._database.writing() as connection:
             connection.execute(insert(tables.clients).values(self._row(client, kept_token=None)))
-        return client
+            return self._client(_found(connection, client.client_id))
 
     def get(self, client_id: str) -> Client:
         """One SELECT by primary key: this runs on every turn."""
@@ -73,22 +76,39 @@ class ClientStore:
             rows = connection.execute(query).all()
         return [self._client(row) for row in rows]
 
-    def change(self, client_id: str, changes: Mapping[str, object]) -> Client:
-        """The client after `changes`; see `client.revised`. Raises UnknownField and InvalidRequest."""
+    def page(self, search: str = "", *, limit: int = listing.DEFAULT_LIMIT, cursor: str = "") -> Page:
+        """The next `limit` clients after `cursor` that match `search`: see `listing`. Raises InvalidValue."""
+        matching = listing.matching(search)
+        query = _SELECT_ALL.where(matching, listing.after(cursor)).order_by(*listing.ORDER).limit(limit + 1)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+            total = connection.execute(
+                select(func.count()).select_from(tables.clients).where(matching)
+            ).scalar_one()
+        shown = [self._client(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return Page(shown, total, listing.cursor_after(shown[-1]) if more else None)
+
+    def change(
+        self, client_id: str, changes: Mapping[str, object], *, if_match: Set[str] | None = None
+    ) -> Client:
+        """The client after `changes`; see `client.revised`. Raises UnknownField and InvalidRequest, and
+        EditConflict where the client has none of the versions `if_match` any more."""
         with self._database.writing() as connection:
             row = _found(connection, client_id, _SELECT_TO_CHANGE)
-            before = self._client(row)
+            before = self._unchanged(row, if_match)
             client = self._revised(before, changes)
             values = self._row(client, kept_token=None if _KEY_FIELD in changes else row.ai_api_key_sealed)
             connection.execute(update(tables.clients).where(_ROW_OF).values(values), {"wanted": client_id})
             if client.retention_days < before.retention_days:
                 _shorten_retention(connection, client)
-        return client
+            return self._client(_found(connection, client_id))
 
-    def delete(self, client_id: str) -> None:
-        """Removes the client with its key, what is known of its use, and what was said."""
+    def delete(self, client_id: str, *, if_match: Set[str] | None = None) -> None:
+        """Removes the client with its key, what is known of its use, and what was said. Raises
+        EditConflict."""
         with self._database.writing() as connection:
-            _found(connection, client_id)
+            self._unchanged(_found(connection, client_id, _SELECT_TO_CHANGE), if_match)
             for table in _TABLES_OF_CLIENT:
                 connection.execute(delete(table).where(table.c.client_id == client_id))
 
@@ -110,11 +130,17 @@ class ClientStore:
                 )
         return len(renewed)
 
+    def _unchanged(self, row: _Row, if_match: Set[str] | None) -> Client:
+        client = self._client(row)
+        if if_match is not None and client.version not in if_match:
+            raise EditConflict
+        return client
+
     def _revised(self, client: Client, changes: Mapping[str, object]) -> Client:
         after = revised(client, changes)
         plain = any(origin.startswith("http://") for origin in after.allowed_origins)
         if self._production and plain and "allowed_origins" in changes:  # faults 5-100
-            raise InvalidRequest(
+            raise InvalidValue(
                 "allowed_origins must begin with https:// when ENV=production.", param="allowed_origins"
             )
         return after
@@ -142,7 +168,7 @@ class ClientStore:
         values["allowed_origins"] = tuple(values["allowed_origins"])
         key = None if token is None else self._opened(values["client_id"], token)
         lost = last4 if token is not None and key is None else None
-        return Client(**values, ai_api_key=key, lost_key_last4=lost)
+        return Client(**values, ai_api_key=key, lost_key_last4=lost, version=_version(row))
 
     def _opened(self, client_id: str, token: str) -> Secret | None:
         """The key, or None where it does not open: a turn goes on without it, and the log says why, once."""
@@ -162,6 +188,11 @@ def _shorten_retention(connection: Connection, client: Client) -> None:
     if client.retention_days > 0:
         query = query.where(exchanges.c.at_ms <= int(time.time() * 1000) - client.retention_days * _DAY_MS)
     connection.execute(query)
+
+
+def _version(row: _Row) -> str:
+    """Of the whole row, the sealed key with its nonce included: a new key with the same end is a change."""
+    return hashlib.blake2b(repr(tuple(row)).encode(), digest_size=16).hexdigest()
 
 
 def _found(connection: Connection, client_id: str, query: Select[*tuple[Any, ...]] = _SELECT_ONE) -> _Row:

@@ -232,10 +232,16 @@ def _server(url: URL) -> dict[str, Any]:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object, *, busy_timeout_s: float) -> None:
     connection.isolation_level = None  # the driver begins no transactions of its own: `writing` does
+    # SQLite's own knows the letters of ASCII only, and a search for MÜLLER would find no Müller.
+    connection.create_function("lower", 1, _lower, deterministic=True)
     _enter_wal(connection, Deadline.after(busy_timeout_s))
     # secure_delete: what was said and is deleted must not stay readable in the file's free pages.
     for pragma in ("foreign_keys = ON", "synchronous = NORMAL", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
 
 
 def _enter_wal(connection: sqlite3.Connection, deadline: Deadline) -> None:

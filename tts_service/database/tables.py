@@ -82,7 +82,8 @@ invitations = Table(
     "invitations",
     metadata,
     Column("token_digest", String(64), primary_key=True),
-    Column("account_name", String(100)),  # None: whoever opens it chooses
+    # One link a person; empty: whoever opens it chooses a name.
+    Column("account_name", String(100), nullable=False, unique=True),
     Column("expires_at", BigInteger, nullable=False),
 )
 

@@ -24,9 +24,10 @@ MAX_MESSAGE = 4_000  # code points
 _FIELDS = ("client_id", "message", "conversation_id", "audio_format")
 # One spelling a client: uuid.UUID() takes braces, urn:, upper case and other alphabets' digits, and every
 # further spelling would be another key of the limits and caches (faults L20).
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NIL_UUID = "00000000-0000-0000-0000-000000000000"
-_CONVERSATION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+CONVERSATION_ID = "[A-Za-z0-9_.:-]{1,64}"
+AUDIO_FORMATS = ("wav", "mp3")
 _NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
 # Letters and symbols by category that draw nothing: Hangul fillers, the empty Braille pattern.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
@@ -57,6 +58,13 @@ def read_client_id(document: object) -> str:
     return _client_id(_object(document, ("client_id",)))
 
 
+def check_client_id(value: str) -> str:
+    """Raises InvalidClientId for every spelling but the one the service gives out."""
+    if not re.fullmatch(UUID, value) or value == _NIL_UUID:
+        raise InvalidClientId(param="client_id")
+    return value
+
+
 def _object(document: object, allowed: tuple[str, ...]) -> dict[str, object]:
     if not isinstance(document, dict):
         raise InvalidRequest("The body must be a JSON object.")
@@ -70,9 +78,7 @@ def _client_id(document: dict[str, object]) -> str:
     value = document.get("client_id")
     if not isinstance(value, str) or not value:
         raise InvalidRequest("client_id is required and must be a string.", param="client_id")
-    if not _UUID.fullmatch(value) or value == _NIL_UUID:
-        raise InvalidClientId(param="client_id")
-    return value
+    return check_client_id(value)
 
 
 def _message(document: dict[str, object]) -> str:
@@ -96,7 +102,7 @@ def _conversation_id(document: dict[str, object]) -> str | None:
     value = document.get("conversation_id")
     if value is None:
         return None
-    if not isinstance(value, str) or not _CONVERSATION_ID.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(CONVERSATION_ID, value):
         raise InvalidRequest(
             "conversation_id must be 1 to 64 characters of A-Z, a-z, 0-9 and _ . : -", param="conversation_id"
         )
@@ -105,7 +111,7 @@ def _conversation_id(document: dict[str, object]) -> str | None:
 
 def _audio_format(document: dict[str, object]) -> str:
     value = document.get("audio_format", "wav")
-    if value not in ("wav", "mp3"):
+    if value not in AUDIO_FORMATS:
         raise InvalidRequest("audio_format must be wav or mp3.", param="audio_format")
     if value == "mp3":
         mp3.check_available()

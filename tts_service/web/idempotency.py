@@ -21,7 +21,7 @@ KEPT_S = 600.0
 MAX_KEPT_BYTES = 32 << 20  # a hundred replies of 5 s
 
 _ENTRY_BYTES = 600  # what an entry weighs beside its body: key, digest, objects
-_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+KEY = r"[\x20-\x7e]{1,255}"
 _Place = tuple[str, str]
 
 
@@ -56,7 +56,7 @@ class _Kept:
 
 def once(key: str, scope: str, body: bytes) -> Once:
     """Raises InvalidRequest for a key that is not 1 to 255 printable ASCII characters."""
-    if not _KEY.fullmatch(key):
+    if not re.fullmatch(KEY, key):
         raise InvalidRequest(
             "Idempotency-Key must be 1 to 255 printable ASCII characters.", param="Idempotency-Key"
         )

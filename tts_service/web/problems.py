@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 
 import orjson
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 
 from tts_service import errors
 from tts_service.web import request_id
@@ -17,6 +18,7 @@ from tts_service.web.dashboard import error_page
 
 _log = logging.getLogger(__name__)
 
+_PROBLEM = "application/problem+json"
 _BY_STATUS: dict[int, type[errors.RequestError]] = {
     404: errors.NotFound,
     405: errors.MethodNotAllowed,
@@ -38,20 +40,38 @@ def render(error: errors.ServiceError, status: int | None = None) -> Response:
     status = status or error.status
     if error_page.is_wanted():
         response = error_page.render(error, status)
+    elif _wants_problem():
+        response = Response(_problem(error, status), status, content_type=_PROBLEM)
     else:
         response = Response(document(error), status, content_type="application/json")
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
 def document(error: errors.ServiceError) -> bytes:
     """The JSON that tells `error`."""
     about = {"code": error.code, "message": error.message}
-    if error.param is not None:
-        about["param"] = error.param
-    about["request_id"] = request_id.current()
-    return orjson.dumps({"error": about})
+    return orjson.dumps({"error": about | _place(error)})
+
+
+def _wants_problem() -> bool:
+    """Only where the caller names it: `*/*` means the service's own form."""
+    accepted = request.accept_mimetypes
+    return _PROBLEM in accepted.values() and accepted[_PROBLEM] >= accepted["application/json"]
+
+
+def _problem(error: errors.ServiceError, status: int) -> bytes:
+    """RFC 9457. The type about:blank says that the status tells the kind; our code tells it closer."""
+    about = {"type": "about:blank", "title": HTTP_STATUS_CODES.get(status, "Error"), "status": status}
+    return orjson.dumps(about | {"detail": error.message, "code": error.code} | _place(error))
+
+
+def _place(error: errors.ServiceError) -> dict[str, str]:
+    param = {} if error.param is None else {"param": error.param}
+    return param | {"request_id": request_id.current()}
 
 
 def _known(error: errors.ServiceError) -> Response:

@@ -82,7 +82,7 @@ def _sign_in_page(form: dict[str, str], error: ServiceError | None = None) -> st
 
 
 def _welcome_page(
-    token: str, invited_name: str | None, error: InvalidValue | None = None, name: str = ""
+    token: str, invited_name: str, error: InvalidValue | None = None, name: str = ""
 ) -> Response:
     html = render_template(
         "dashboard/welcome.html",

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from tts_service.accounts.sessions import Session, Sessions
-from tts_service.errors import Unauthorized
+from tts_service.errors import SignInRequired
 from tts_service.settings import Settings
 from tts_service.web import body
 from tts_service.web.dashboard import csrf
@@ -87,13 +87,13 @@ def _given_token() -> str:
 
 
 def _to_sign_in() -> Redirect:
-    """A page sends its reader to sign in; a script and a form are told. Raises Unauthorized."""
+    """A page sends its reader to sign in; a script and a form are told. Raises SignInRequired."""
     by_script = request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
     if (
         request.method not in ("GET", "HEAD")
         or by_script
         or request.accept_mimetypes.best == "application/json"
     ):
-        raise Unauthorized("You are not signed in, or were away for too long. Sign in at /dashboard/sign-in.")
+        raise SignInRequired
     asked: dict[str, Any] = {"next": request.path} if is_own_path(request.path) else {}
     return redirect(url_for("door.sign_in", **asked))

@@ -30,7 +30,7 @@ def upgrade() -> None:
     op.create_table(
         "invitations",
         sa.Column("token_digest", sa.String(64), primary_key=True),
-        sa.Column("account_name", sa.String(100)),
+        sa.Column("account_name", sa.String(100), nullable=False, unique=True),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
     op.create_table(
