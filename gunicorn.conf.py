@@ -24,9 +24,11 @@ _production = os.environ.get("ENV", "").strip().lower() == "production"
 _host = "0.0.0.0" if _production else "127.0.0.1"  # noqa: S104
 bind = f"{_host}:{os.environ.get('PORT') or 8000}"
 
-# One process: conversations, limits and idempotent answers are remembered by the process. One gevent worker
-# serves about 300 turns a second (ecosystem 2); more workers want the shared memory of REDIS_URL first.
-workers = 1
+# One gevent worker serves about 300 turns a second (ecosystem 2). More, by WEB_CONCURRENCY or --workers, want
+# the shared memory of REDIS_URL: without it each worker would forget what the others were told, and limits
+# would count for each of them anew.
+_remembers_together = bool(os.environ.get("REDIS_URL", "").strip())
+workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
 worker_connections = 1000
 # Only for WORKER_CLASS=gthread: a thread for every turn in flight. 256 carry 150 turns a second of 1.3 s
 # (ecosystem 2). Threads are held by slow callers, so such a server needs a buffering proxy (faults L10).
@@ -52,6 +54,14 @@ errorlog = "-"
 def on_starting(server):
     # A worker that refuses its settings exits with 78: end with it, instead of starting it for ever.
     server.APP_LOAD_ERROR = _EX_CONFIG
+
+
+def nworkers_changed(server, new_value, _old_value):
+    # At the start, at a reload, and at SIGTTIN.
+    if new_value > 1 and not _remembers_together:
+        server.log.warning("One worker instead of %d: several need REDIS_URL.", new_value)
+        server.cfg.set("workers", 1)
+        server.num_workers = 1
 
 
 def post_worker_init(worker):

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 
 from bench.contender import KEY, MODEL, SYSTEM_PROMPT, VOICE
 from bench.visit import Heard
+from tts_service.addresses import Reach
 from tts_service.chat.completions import Said
 from tts_service.chat.llm import ChatModel, ModelRoute
 from tts_service.deadline import Deadline
@@ -26,6 +27,7 @@ from tts_service.speech.engine import Engine, SpeechLimits
 from tts_service.speech.realtime import RealtimeDialect
 from tts_service.speech.speaking import Speaking, begin
 from tts_service.speech.voice import Ended, Piece, Told, Voice
+from tts_service.upstream import Upstream
 
 _SENTENCE = re.compile(r".+?[.!?](?=\s)")
 TURN_S = 30.0
@@ -76,12 +78,14 @@ class _Turn:
 
 def main(base_url: str, sockets: int, turns: int) -> None:
     dialer = Dialer()
+    upstream = Upstream(dialer)
     engine = Engine(dialer, RealtimeDialect(base_url, "scripted"), SpeechLimits())
-    route = ModelRoute(base_url, Secret(KEY), MODEL, "xai")
-    turn = _Turn(engine, ChatModel(dialer), route, sockets)
+    route = ModelRoute(base_url, Secret(KEY), MODEL, "xai", Reach.ANYWHERE)
+    turn = _Turn(engine, ChatModel(upstream), route, sockets)
     turn.run()  # the first one opens the model's connection, as for everybody
     for _ in range(turns):
         print(json.dumps(asdict(turn.run())), flush=True)
+    upstream.close()
     dialer.close()
 
 

@@ -5,24 +5,38 @@ them. And a database for those that want one: a SQLite file always, PostgreSQL w
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, delete, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from tests.chat.scripted import Script, ScriptedPeer
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
 from tts_service.database import tables
 from tts_service.database.engine import Database
+from tts_service.dial import Dialer
 from tts_service.secret import Secret
+from tts_service.shared_memory import SharedMemory
+from tts_service.upstream import Upstream
 
 SETTLE_S = 2.0
+# Database 9, since a service on this machine uses 0. Tests make keys that no other test can meet.
+REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
+# No deadline: a slow machine is no failure. In CI the same examples every time.
+hypothesis_settings.register_profile(
+    "suite", max_examples=100, deadline=None, derandomize=os.environ.get("CI") == "true"
+)
+hypothesis_settings.load_profile("suite")
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 
 
@@ -63,6 +77,31 @@ def sqlite_path(tmp_path: Path) -> Path:
     return tmp_path / "new folder" / "tts.db"
 
 
+def _missing(reason: str) -> NoReturn:
+    """CI has all the servers; a developer may have none of them."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    memory = SharedMemory(REDIS, timeout_s=2)
+    try:
+        if not memory.answers():
+            _missing("Redis cannot be used; start redis-server, or set TEST_REDIS_URL")
+    finally:
+        memory.close()
+    return REDIS
+
+
+@pytest.fixture
+def shared(redis_url: str) -> Iterator[SharedMemory]:
+    memory = SharedMemory(redis_url, timeout_s=2)  # what is no matter of time must not fail on a busy machine
+    yield memory
+    memory.close()
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A scratch database of its own, dropped at the end."""
@@ -74,10 +113,7 @@ def postgres_url() -> Iterator[str]:
         )
         admin.connect().close()
     except (ModuleNotFoundError, OperationalError) as error:
-        reason = f"PostgreSQL cannot be used ({type(error).__name__}); set TEST_POSTGRES_URL"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _missing(f"PostgreSQL cannot be used ({type(error).__name__}); set TEST_POSTGRES_URL")
     name = f"tts_scratch_{uuid.uuid4().hex[:12]}"
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
@@ -114,3 +150,26 @@ def sealer() -> Sealer:
 @pytest.fixture
 def store(database: Database, sealer: Sealer) -> ClientStore:
     return ClientStore(database, sealer)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., ScriptedPeer]]:
+    """Starts peers that answer as their script says; stops them at the end of the test."""
+    peers: list[ScriptedPeer] = []
+
+    def start(script: Script, tls: ssl.SSLContext | None = None) -> ScriptedPeer:
+        peers.append(ScriptedPeer(script, tls))
+        return peers[-1]
+
+    yield start
+    for peer in peers:
+        peer.close()
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    dialer = Dialer()
+    upstream = Upstream(dialer)
+    yield upstream
+    upstream.close()
+    dialer.close()

@@ -19,7 +19,7 @@ MODULES = {
 }
 
 # Part of the package: (parts of ours it may import, libraries it may import). The standard library is free.
-GROUND = {"errors", "deadline", "secret", "retry", "threads", "version", "logs"}
+GROUND = {"errors", "deadline", "secret", "retry", "threads", "version", "logs", "addresses", "refusals"}
 MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "deadline": (set(), set()),
@@ -27,18 +27,23 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "retry": (set(), set()),
     "threads": (set(), set()),
     "version": (set(), set()),
+    "addresses": (set(), set()),
+    "refusals": ({"errors"}, set()),
     "logs": (set(), {"orjson"}),
     "settings": ({"secret"}, {"limits"}),
-    "dial": ({"deadline"}, {"certifi"}),
-    "speech": (GROUND | {"dial", "upstream"}, {"pybase64", "orjson", "websocket", "markdown_it", "lameenc"}),
-    "upstream": (GROUND | {"dial"}, {"requests", "urllib3"}),
+    "dial": ({"deadline", "addresses"}, {"certifi"}),
+    "speech": (
+        GROUND | {"dial", "upstream", "shared_memory"},
+        {"pybase64", "orjson", "websocket", "markdown_it", "lameenc"},
+    ),
+    "upstream": (GROUND | {"dial"}, {"requests", "urllib3", "orjson"}),
     "database": (GROUND | {"settings"}, {"sqlalchemy", "alembic"}),
     "clients": (GROUND | {"dial", "database"}, {"sqlalchemy", "cryptography"}),
     "accounts": (GROUND | {"database"}, {"sqlalchemy", "werkzeug"}),
     "usage": (GROUND | {"database"}, {"sqlalchemy"}),
     "chat": (
         GROUND | {"dial", "upstream", "speech", "clients", "usage", "shared_memory"},
-        {"requests", "urllib3", "orjson"},
+        {"orjson"},
     ),
     "web": (
         GROUND
@@ -56,13 +61,14 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     ),
     "app": (
         GROUND
-        | {"dial", "settings", "database", "clients", "accounts", "usage", "chat", "web", "assembly"}
-        | {"shared_memory"},
+        | {"dial", "upstream", "settings", "database", "clients", "accounts", "usage", "chat", "web"}
+        | {"assembly", "shared_memory"},
         {"flask", "werkzeug"},
     ),
     "cli": (
         GROUND
-        | {"dial", "settings", "speech", "database", "clients", "accounts", "chat", "sandbox", "assembly"},
+        | {"dial", "upstream", "settings", "speech", "database", "clients", "accounts", "chat", "sandbox"}
+        | {"assembly"},
         {"click", "requests"},
     ),
     "": ({"app", "version"}, set()),
@@ -71,20 +77,21 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
 # Whoever owns an outside thing owns its library.
 HOMES = {
     "websocket": {"speech.connection", "speech.tts"},
-    "requests": {"chat.llm", "cli"},
+    "requests": {"upstream", "cli.demo"},
+    "urllib3": {"upstream"},
     "sqlalchemy": {"database", "clients", "accounts", "usage"},
     "flask": {"web", "app"},
     "certifi": {"dial"},
     "cryptography": {"clients.sealing"},
+    "redis": {"shared_memory"},
 }
 
 # Every place a key may leave us, or be looked at.
 MAY_REVEAL = {
-    "chat.llm",
+    "upstream",
     "speech.connection",
     "clients.sealing",
     "clients.fields",
-    "cli.doctor",
     "web.dashboard.csrf",
 }
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tts_service.addresses import Reach
 from tts_service.deadline import Deadline
 from tts_service.dial import (
     ADDRESSES_TRIED,
@@ -67,7 +68,9 @@ def to(*addresses: Address) -> Resolve:
 
 
 def dial(dialer: Dialer, port: int, *, host: str = "voice.test", within_s: float = 5.0) -> socket.socket:
-    return dialer.dial(host, port, tls=False, deadline=Deadline.after(within_s), lifeline=Lifeline())
+    return dialer.dial(
+        host, port, tls=False, reach=Reach.ANYWHERE, deadline=Deadline.after(within_s), lifeline=Lifeline()
+    )
 
 
 def failure(dialer: Dialer, port: int, **options: float) -> DialFailure:
@@ -154,7 +157,14 @@ def test_running_out_of_descriptors_is_unreachable_and_no_bug(port: int, dialer:
 def test_a_tls_handshake_that_fails_closes_the_socket(port: int, dialer: Made) -> None:
     ours = dialer(to(("127.0.0.1", port)))
     with pytest.raises(DialError) as raised:
-        ours.dial("voice.test", port, tls=True, deadline=Deadline.after(0.2), lifeline=Lifeline())
+        ours.dial(
+            "voice.test",
+            port,
+            tls=True,
+            reach=Reach.ANYWHERE,
+            deadline=Deadline.after(0.2),
+            lifeline=Lifeline(),
+        )
     assert raised.value.failure is DialFailure.TLS
 
 
@@ -209,7 +219,7 @@ def test_a_line_that_is_cut_dials_nobody(port: int, dialer: Made) -> None:
     lifeline.cut()
     with pytest.raises(DialError):
         dialer(to(("127.0.0.1", port))).dial(
-            "127.0.0.1", port, tls=False, deadline=Deadline.after(5), lifeline=lifeline
+            "127.0.0.1", port, tls=False, reach=Reach.ANYWHERE, deadline=Deadline.after(5), lifeline=lifeline
         )
 
 
@@ -219,7 +229,9 @@ def test_a_cut_ends_a_look_up_that_hangs(dialer: Made, hung: Resolve) -> None:
     cutter.start()
     began = time.monotonic()
     with pytest.raises(DialError):
-        dialer(hung).dial("voice.test", 9, tls=False, deadline=Deadline.after(10), lifeline=lifeline)
+        dialer(hung).dial(
+            "voice.test", 9, tls=False, reach=Reach.ANYWHERE, deadline=Deadline.after(10), lifeline=lifeline
+        )
     assert time.monotonic() - began < 1
     cutter.join()
 

@@ -59,3 +59,9 @@ def test_only_the_secret_itself_matches(text: str) -> None:
 def test_a_secret_has_no_dict_that_could_be_dumped() -> None:
     with pytest.raises(TypeError):
         vars(Secret(KEY))
+
+
+def test_a_digest_tells_keys_apart_and_shows_none() -> None:
+    digest = Secret(KEY).digest
+    assert digest == Secret(KEY).digest != Secret(KEY + "0").digest
+    assert KEY.encode() not in digest

@@ -39,6 +39,7 @@ def test_the_defaults_are_those_of_the_contract(env: dict[str, str]) -> None:
     assert (now.rate_limit_ip, now.rate_limit_client) == ("30/minute", "600/minute")
     assert (now.voice_proxy_port, now.production, now.log_json) == (3001, False, False)
     assert now.database_url == f"sqlite:///{env['TTS_INSTANCE']}/tts.db"
+    assert now.processes == 1
     assert now.trusted_proxies == 0, "a stranger's X-Forwarded-For would be believed"
 
 
@@ -92,6 +93,9 @@ BAD = {
     "ENV": "canary",
     "RATE_LIMIT_IP": "canary",
     "RATE_LIMIT_CLIENT": "many/minute",
+    "RATE_LIMIT_CLIENT_IP": "canary",
+    "INSTANCES": "0",
+    "WEB_CONCURRENCY": "canary",
     "XAI_VOICE_PROXY_PORT": "65536",
     "LOG_FORMAT": "canary",
 }
@@ -143,6 +147,44 @@ def test_blank_is_unset(env: dict[str, str]) -> None:
 
 def test_the_empty_string_switches_a_rate_limit_off(env: dict[str, str]) -> None:
     assert load(env | {"RATE_LIMIT_IP": ""}).rate_limit_ip == ""
+
+
+def test_without_a_limit_for_addresses_there_is_none_for_an_address_at_a_client(env: dict[str, str]) -> None:
+    assert load(env).rate_limit_client_ip == "300/hour"
+    assert load(env | {"RATE_LIMIT_IP": ""}).rate_limit_client_ip == ""
+    both = {"RATE_LIMIT_IP": "", "RATE_LIMIT_CLIENT_IP": "5/hour"}
+    assert load(env | both).rate_limit_client_ip == "5/hour"
+
+
+REDIS, POSTGRES = {"REDIS_URL": "redis://cache:6379/0"}, {"DATABASE_URL": "postgresql://db/tts"}
+
+
+@pytest.mark.parametrize(
+    ("given", "processes"),
+    [
+        ({}, 1),
+        (REDIS, 2),
+        (REDIS | {"INSTANCES": "1"}, 1),
+        (REDIS | {"INSTANCES": "1", "WEB_CONCURRENCY": "4"}, 4),
+        (REDIS | POSTGRES | {"INSTANCES": "3", "WEB_CONCURRENCY": "2"}, 6),
+    ],
+)
+def test_a_limit_is_divided_among_all_processes(
+    given: dict[str, str], processes: int, env: dict[str, str]
+) -> None:
+    assert load(env | given).processes == processes
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [(POSTGRES, ["REDIS_URL"]), (REDIS, ["PostgreSQL"]), ({}, ["REDIS_URL", "PostgreSQL"])],
+)
+def test_several_machines_need_a_redis_and_a_database_server(
+    given: dict[str, str], told: list[str], env: dict[str, str]
+) -> None:
+    lines = problems(env | given | {"INSTANCES": "2"})
+    assert len(lines) == len(told)
+    assert all(word in line for word, line in zip(told, lines, strict=True))
 
 
 @pytest.mark.parametrize("value", [None, "", " , ", "short", f"{LONG},short"])

@@ -5,6 +5,7 @@ The only module that knows everyone. Configuration comes in as an argument and n
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from tts_service.clients.store import ClientStore
 from tts_service.database.engine import Database, open_database
 from tts_service.dial import Dialer
 from tts_service.settings import Settings, load
+from tts_service.shared_memory import SharedMemory, open_shared_memory
+from tts_service.upstream import Upstream
 from tts_service.usage.ledger import Ledger
 from tts_service.web import (
     access_log,
@@ -39,8 +42,15 @@ from tts_service.web import (
 from tts_service.web.bearer import Bearer
 from tts_service.web.dashboard import blueprint as dashboard
 from tts_service.web.idempotency import Answers
-from tts_service.web.limits import MemoryWindows, TurnLimits
+from tts_service.web.limits import TurnLimits
 from tts_service.web.openapi import endpoint as openapi
+from tts_service.web.shared_answers import SharedAnswers
+from tts_service.web.shared_windows import SharedWindows
+from tts_service.web.windows import MemoryWindows
+
+_log = logging.getLogger(__name__)
+
+_SETTLING_S = 10.0  # from the end of both deadlines to the end of a turn, at the very most
 
 _RUNNING = "tts_service"
 
@@ -71,14 +81,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     with ExitStack() as opened:
         database = open_database(settings.database_url)
         opened.callback(database.close)
+        shared = open_shared_memory(settings.redis_url)
+        if shared is not None:
+            opened.callback(shared.close)
+            if database.is_sqlite:
+                _log.warning("Several machines need PostgreSQL: with SQLite each has clients of its own.")
         dialer = Dialer()
         opened.callback(dialer.close)
+        upstream = Upstream(dialer)
+        opened.callback(upstream.close)
         ledger = Ledger(database)
         opened.callback(ledger.close)  # after the composer, whose last turns it counts
         ledger.start()
-        composer = open_composer(settings, dialer, Spending(database), ledger.record)
+        composer = open_composer(settings, dialer, upstream, Spending(database), ledger.record, shared)
         opened.callback(composer.close)
-        app = _flask(settings, database, composer, ledger)
+        app = _flask(settings, database, composer, ledger, shared)
         if settings.setup_link:
             first_run.announce(Invitations(database), settings.own_url, sys.stdout)
         app.extensions[_RUNNING] = Running(composer, opened.pop_all())
@@ -91,9 +108,20 @@ def close_app(app: Flask) -> None:
     running.close()
 
 
-def _flask(settings: Settings, database: Database, composer: Composer, ledger: Ledger) -> Flask:
-    store = ClientStore(database, Sealer(settings.secret_keys), production=settings.production)
-    limits = TurnLimits(settings.rate_limit_ip, settings.rate_limit_client, MemoryWindows())
+def _flask(
+    settings: Settings,
+    database: Database,
+    composer: Composer,
+    ledger: Ledger,
+    shared: SharedMemory | None,
+) -> Flask:
+    store = ClientStore(
+        database,
+        Sealer(settings.secret_keys),
+        production=settings.production,
+        vouches_for_urls=settings.allow_private_model_urls,
+    )
+    limits = _limits(settings, shared)
     app = Flask("tts_service.web")
     # `//api/chat` is no other name of `/api/chat`: it is nothing, and does not redirect (faults 5-52).
     app.url_map.merge_slashes = False
@@ -101,9 +129,9 @@ def _flask(settings: Settings, database: Database, composer: Composer, ledger: L
     for part in (request_id, access_log, headers, problems):
         part.install(app)
     cors.install(app, frozenset({chat.PATH, greeting.PATH}), store.allowed_origins)
-    app.register_blueprint(chat.blueprint(store, composer, limits, Answers()))
+    app.register_blueprint(chat.blueprint(store, composer, limits, _answers(settings, shared)))
     app.register_blueprint(greeting.blueprint(store, composer, limits))
-    app.register_blueprint(health.blueprint(settings, database))
+    app.register_blueprint(health.blueprint(settings, database, shared))
     app.register_blueprint(pages.blueprint(settings, store))
     app.register_blueprint(openapi.blueprint())
     if settings.admin_token is not None:  # without one there is no admin API: its paths are 404
@@ -114,3 +142,19 @@ def _flask(settings: Settings, database: Database, composer: Composer, ledger: L
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=0, x_host=0)  # type: ignore[method-assign]
     return app
+
+
+def _limits(settings: Settings, shared: SharedMemory | None) -> TurnLimits:
+    own = MemoryWindows()
+    return TurnLimits(
+        SharedWindows(shared, own, settings.processes) if shared else own,
+        per_address=settings.rate_limit_ip,
+        per_client_address=settings.rate_limit_client_ip,
+        per_client=settings.rate_limit_client,
+    )
+
+
+def _answers(settings: Settings, shared: SharedMemory | None) -> Answers:
+    if shared is None:
+        return Answers()
+    return SharedAnswers(shared, settings.chat_deadline_s + settings.speech_deadline_s + _SETTLING_S)

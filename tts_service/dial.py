@@ -21,6 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import certifi
 
+from tts_service.addresses import Reach, may_reach
 from tts_service.deadline import Deadline
 
 Address = tuple[str, int]
@@ -37,6 +38,7 @@ class DialFailure(enum.Enum):
     CONNECT_TIMEOUT = "connect_timeout"  # no answer to SYN
     RESOLVER_TIMEOUT = "resolver_timeout"
     TLS = "tls"  # certificate, name, protocol, or a TLS handshake that stalls
+    OUT_OF_REACH = "out_of_reach"  # an address of this name may not be connected to; none was
 
 
 class DialError(Exception):
@@ -108,10 +110,18 @@ class Dialer:
         self._resolvers = ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolve")
 
     def dial(
-        self, host: str, port: int, *, tls: bool, deadline: Deadline, lifeline: Lifeline
+        self, host: str, port: int, *, tls: bool, reach: Reach, deadline: Deadline, lifeline: Lifeline
     ) -> socket.socket:
-        """A connected socket, held by `lifeline`. Raises DialError."""
-        sock = self._connect(self._addresses(host, port, deadline, lifeline), deadline, lifeline)
+        """A connected socket, held by `lifeline`. Raises DialError.
+
+        Each look-up is checked against `reach` and connected to as it stands: there is no second one that a
+        name server could answer otherwise (DNS rebinding, faults 2 row 7).
+        """
+        found = self._addresses(host, port, deadline, lifeline)
+        # One bad address condemns its name: nobody has a public and a private one in good faith.
+        if not all(may_reach(address, reach) for address, _ in found):
+            raise DialError(DialFailure.OUT_OF_REACH)
+        sock = self._connect(found[:ADDRESSES_TRIED], deadline, lifeline)
         if not tls:
             return sock
         try:
@@ -147,7 +157,7 @@ class Dialer:
             looking.cancel()
             raise DialError(DialFailure.UNREACHABLE)
         try:
-            return list(dict.fromkeys(found.result()))[:ADDRESSES_TRIED]
+            return list(dict.fromkeys(found.result()))
         except (OSError, UnicodeError) as error:  # UnicodeError: a label no DNS name can have
             raise DialError(DialFailure.UNREACHABLE) from error
 

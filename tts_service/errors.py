@@ -271,6 +271,15 @@ class UpstreamConfig(UpstreamError):
     message = "The language model does not exist at this provider, or the key may not use it. Check ai_model."
 
 
+class UpstreamAddress(UpstreamError):
+    code = "upstream_config"
+    message = (
+        "ai_base_url leads to an address that this client may not reach, so nothing was sent. For a model on "
+        "this machine or network, an operator can allow it: tts-service clients set CLIENT_ID --set "
+        "ai_base_url=URL. Link-local addresses and metadata services are never reached."
+    )
+
+
 class UpstreamQuota(UpstreamError):
     code = "upstream_quota"
     message = "The provider account has no credit or quota left."
@@ -293,6 +302,10 @@ class UpstreamUnavailable(UpstreamError):
 class UpstreamBadResponse(UpstreamError):
     code = "upstream_bad_response"
     message = "The language model's server answered, but not with a chat completion. Check ai_base_url."
+
+
+class UpstreamBrokeOff(UpstreamBadResponse):
+    message = "The language model's server broke off in the middle of the reply."
 
 
 class UpstreamTooLarge(UpstreamError):

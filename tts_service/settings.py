@@ -42,6 +42,7 @@ class Settings:
     openai_chat_model: str = "gpt-4.1-mini"  # ours: for openai clients that name none
     database_url: str = ""
     redis_url: str | None = None
+    processes: int = 1  # ours: INSTANCES times WEB_CONCURRENCY; how many share a limit while Redis is away
     secret_keys: tuple[Secret, ...] = ()
     admin_token: Secret | None = None
     chat_deadline_s: float = 25.0
@@ -97,6 +98,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         openai_chat_model=reading.text("OPENAI_CHAT_MODEL", default.openai_chat_model),
         database_url=reading.text("DATABASE_URL", f"sqlite:///{instance / 'tts.db'}"),
         redis_url=reading.text("REDIS_URL", "") or None,
+        processes=reading.processes(),
         secret_keys=reading.keys("SECRET_KEY", production),
         admin_token=reading.secret("ADMIN_TOKEN"),
         chat_deadline_s=reading.number("CHAT_DEADLINE_S", 25, 1, 300),
@@ -203,6 +205,19 @@ class _Reading:
             self.problems.append(f"{name} must be a number from {low:g} to {high:g}.")
             return default
         return number
+
+    def processes(self) -> int:
+        """INSTANCES says on how many machines the service runs: unsaid, one, or with Redis at least two."""
+        redis = bool(self.text("REDIS_URL", ""))
+        instances = int(self.number("INSTANCES", 2 if redis else 1, 1, 1000))
+        if self.text("INSTANCES", "") and instances > 1:
+            if not redis:
+                self.problems.append("INSTANCES above 1 needs REDIS_URL: limits are counted there together.")
+            if self.text("DATABASE_URL", "sqlite").startswith("sqlite"):
+                self.problems.append(
+                    "INSTANCES above 1 needs a DATABASE_URL of PostgreSQL: SQLite is a file."
+                )
+        return instances * int(self.number("WEB_CONCURRENCY", 1, 1, 1000))
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         value = self._env.get(name, "").strip().lower() or allowed[0]

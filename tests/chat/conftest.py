@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.chat.scripted import Script, ScriptedPeer
+from tests.chat.scripted import ScriptedPeer
 from tts_service.assembly import open_composer
 from tts_service.chat.llm import ChatModel
 from tts_service.chat.turn import Composer
@@ -26,22 +26,10 @@ from tts_service.dial import Dialer, Lifeline, Resolve, lookup, tls_context
 from tts_service.sandbox.main import start_in_thread
 from tts_service.secret import Secret
 from tts_service.settings import Settings
+from tts_service.upstream import Upstream
 from tts_service.usage.turn import Turn
 
 Serve = Callable[..., ScriptedPeer]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    peers: list[ScriptedPeer] = []
-
-    def start(script: Script, tls: ssl.SSLContext | None = None) -> ScriptedPeer:
-        peers.append(ScriptedPeer(script, tls))
-        return peers[-1]
-
-    yield start
-    for peer in peers:
-        peer.close()
 
 
 @dataclass
@@ -49,11 +37,14 @@ class Models:
     """Makes chat models; closes them, and their dialers, at the end of the test."""
 
     default_tls: ssl.SSLContext
-    made: list[ChatModel] = field(default_factory=list)
+    made: list[Upstream] = field(default_factory=list)
     dialers: list[Dialer] = field(default_factory=list)
 
     def __call__(self, resolve: Resolve = lookup, tls: ssl.SSLContext | None = None) -> ChatModel:
-        self.made.append(ChatModel(self.dialer(resolve, tls)))
+        return ChatModel(self.upstream(resolve, tls))
+
+    def upstream(self, resolve: Resolve = lookup, tls: ssl.SSLContext | None = None) -> Upstream:
+        self.made.append(Upstream(self.dialer(resolve, tls)))
         return self.made[-1]
 
     def dialer(self, resolve: Resolve = lookup, tls: ssl.SSLContext | None = None) -> Dialer:
@@ -61,8 +52,8 @@ class Models:
         return self.dialers[-1]
 
     def close(self) -> None:
-        for model in self.made:
-            model.close()
+        for upstream in self.made:
+            upstream.close()
         for dialer in self.dialers:
             dialer.close()
 
@@ -183,7 +174,7 @@ def compose(models: Models, spending: Spending) -> Iterator[Compose]:
     ) -> Composer:
         record = [].append if turns is None else turns.append
         settings = replace(Settings(xai_base_url=base_url, xai_api_key=Secret("xai-sandbox")), **changes)
-        made.append(open_composer(settings, models.dialer(), spending, record))
+        made.append(open_composer(settings, models.dialer(), models.upstream(), spending, record))
         return made[-1]
 
     yield make

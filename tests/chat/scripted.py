@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tts_service.addresses import Reach
 from tts_service.chat.completions import Said
 from tts_service.chat.llm import ChatModel, ModelRoute
 from tts_service.deadline import Deadline
@@ -254,7 +255,7 @@ def drips_a_refusal(exchange: Exchange) -> None:
 
 
 def route_to(url: str, key: str | None = KEY) -> ModelRoute:
-    return ModelRoute(url, Secret(key) if key else None, "grok-4.3", "xai")
+    return ModelRoute(url, Secret(key) if key else None, "grok-4.3", "xai", Reach.ANYWHERE)
 
 
 HI = [Said("user", "Hi")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tts_service.chat.completions import Said
-from tts_service.chat.cost import Prices
+from tts_service.chat.cost import CHARS_PER_SPOKEN_S, Prices
 
 XAI = Prices(
     speech_minute=0.08,
@@ -37,3 +37,10 @@ def test_chat_costs_everything_the_model_is_told_and_everything_it_says() -> Non
 def test_a_turn_that_was_never_answered_costs_what_was_asked() -> None:
     assert XAI.chat([Said("user", "y" * 4_000)], "") == pytest.approx(1_000 * 1.25 / 1e6)
     assert XAI.chat([], "") == 0
+
+
+def test_a_minute_of_each_engine_costs_what_a_reply_of_that_length_would() -> None:
+    chars = int(60 * CHARS_PER_SPOKEN_S)
+    assert XAI.per_minute("tts") == pytest.approx(XAI.speech("tts", 5, chars, 60.0)) == pytest.approx(0.0135)
+    assert XAI.speech("realtime", 4, chars, 60.0) < XAI.per_minute("realtime")
+    assert XAI.per_minute("realtime") < XAI.speech("realtime", 5, chars, 60.0)

@@ -34,6 +34,7 @@ from tests.chat.scripted import (
     says,
     streamed,
 )
+from tts_service.addresses import Reach
 from tts_service.chat.completions import MAX_REPLY_CHARS, Said
 from tts_service.chat.llm import ChatModel, ModelRoute
 from tts_service.deadline import Deadline
@@ -354,5 +355,6 @@ def test_a_second_attempt_scripted_with_responses_succeeds(model: ChatModel) -> 
     "url", ["http://", "http://exa mple", "ftp://model.example", "nonsense", "http://[::1"]
 )
 def test_an_address_that_is_none_is_an_upstream_error_and_no_crash(model: ChatModel, url: str) -> None:
+    route = ModelRoute(url, None, "m", "compatible", Reach.ANYWHERE)
     with pytest.raises(UpstreamError):
-        list(model.ask(ModelRoute(url, None, "m", "compatible"), HI, Deadline.after(SCANT_S), Lifeline()))
+        list(model.ask(route, HI, Deadline.after(SCANT_S), Lifeline()))

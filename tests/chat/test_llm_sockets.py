@@ -245,7 +245,7 @@ def test_cutting_the_lifeline_ends_the_call_and_its_socket_at_once(
     took = time.monotonic() - began
 
     timer.join()
-    assert took < 1.3
+    assert took < 2.8  # told_to_wait would be 3
     until = time.monotonic() + 2
     while peer.open and time.monotonic() < until and script is not told_to_wait:
         time.sleep(0.01)

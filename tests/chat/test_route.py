@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tts_service.addresses import Reach
 from tts_service.chat.route import Provider, Providers
 from tts_service.clients.client import Client
 from tts_service.errors import ServiceError, SpeechAuth, UpstreamAuth, UpstreamConfig
@@ -94,6 +95,21 @@ def test_a_compatible_client_without_an_address_or_a_model_is_told_what_to_set(m
         providers(XAI_KEY).model_for(replace(client("compatible", OWN_KEY), **{missing: None}))
 
     assert missing in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("provider", "vouched", "reach"),
+    [
+        ("xai", False, Reach.ANYWHERE),
+        ("openai", True, Reach.ANYWHERE),
+        ("compatible", False, Reach.PUBLIC),
+        ("compatible", True, Reach.VOUCHED),
+    ],
+)
+def test_only_the_environments_addresses_are_unguarded(provider: str, vouched: bool, reach: Reach) -> None:
+    whose = replace(client(provider, OWN_KEY), base_url_vouched=vouched)
+
+    assert providers().model_for(whose).reach is reach
 
 
 def test_no_error_about_keys_shows_a_key() -> None:

@@ -242,8 +242,8 @@ def test_the_timings_say_where_the_time_went(compose: Compose, serve: Serve) -> 
 
     assert list(timings) == ["llm_first_token", "llm", "speech_first_audio", "speech", "total"]
     assert all(type(value) is int for value in timings.values())
-    assert 200 <= timings["llm_first_token"] < timings["llm"] - 150
-    assert 400 <= timings["llm"] < 1_400
-    assert 200 <= timings["speech_first_audio"] < timings["speech"] - 150
-    assert 400 <= timings["speech"] < 1_400
-    assert timings["llm"] + timings["speech"] <= timings["total"] + 2 < 3_000
+    assert 200 <= timings["llm_first_token"] < timings["llm"] - 50
+    assert 400 <= timings["llm"] < 5_000
+    assert 200 <= timings["speech_first_audio"] < timings["speech"] - 50
+    assert 400 <= timings["speech"] < 5_000
+    assert timings["llm"] + timings["speech"] <= timings["total"] + 2 < 10_000

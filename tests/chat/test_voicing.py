@@ -243,11 +243,11 @@ def test_a_sentence_goes_when_it_is_complete_and_the_rest_at_the_end(realtime: A
 
 def test_times_count_from_the_first_text_and_not_from_the_opening(realtime: Any, begin: Begin) -> None:
     now = begin(realtime(speaking(1)))
-    time.sleep(0.4)
+    time.sleep(1.0)
     now.voicing.write(ONE)
     now.voicing.finish()
     voicing = now.until_over()
-    assert 0 <= voicing.first_audio_ms <= voicing.total_ms < 350
+    assert 0 <= voicing.first_audio_ms <= voicing.total_ms < 950
 
 
 def test_the_budget_counts_from_the_first_text_and_not_from_the_opening(realtime: Any, begin: Begin) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,6 +160,45 @@ def test_an_unfit_value_is_refused_by_the_name_of_its_field(field: str, value: A
     assert raised.value.message.startswith(f"{field} must be ")
 
 
+# What JSON Schema cannot say, or says otherwise: it takes 1.0 for a whole number.
+BEYOND_SCHEMA: dict[str, Any] = {
+    "name": ["a\ud800b"],
+    "system_prompt": ["\udfff"],
+    "ai_base_url": [
+        "https://",
+        "https://a.com:0/v1",
+        "https://a.com:65536",
+        "https://a.com:x",
+        "https://[::1",
+    ],
+    "allowed_origins": [["*", "https://a.com"]],
+    "retention_days": [1.0],
+}
+
+
+def _schema_takes(field: str, value: Any) -> bool:
+    """Whether the schema in the OpenAPI document lets `value` through; what JSON cannot hold, it does not."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    if isinstance(value, Secret):
+        return _schema_takes(field, value.reveal())
+    if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+        return False
+    return bool(jsonschema_rs.is_valid(FIELDS[field].schema, value))
+
+
+@pytest.mark.parametrize(("field", "value"), [row[:2] for row in FITTING])
+def test_the_schema_refuses_nothing_that_fits(field: str, value: Any) -> None:
+    assert _schema_takes(field, value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(f, v) for f, v in REFUSED if v not in BEYOND_SCHEMA.get(f, []) and v != 10**400]
+)
+def test_the_schema_refuses_what_does_not_fit_wherever_it_can_say_so(field: str, value: Any) -> None:
+    assert not _schema_takes(field, value)
+
+
 def test_every_field_is_in_both_tables() -> None:
     assert {field for field, *_ in FITTING} == set(FIELDS)
     assert {field for field, *_ in REFUSED} == set(FIELDS)
@@ -257,6 +298,15 @@ def test_no_value_does_anything_but_fit_or_be_refused(field: str, value: Any) ->
     assert "\x00" not in str(kept)
     str(kept).encode()
     assert checked(kept) == kept
+
+
+@given(field=st.sampled_from(sorted(FIELDS)), value=ANYTHING)
+def test_what_the_schema_refuses_never_fits(field: str, value: Any) -> None:
+    try:
+        checked({field: value})
+    except RequestError:
+        return
+    assert _schema_takes(field, value)
 
 
 @given(field=st.sampled_from(sorted(FIELDS)), text=st.text())

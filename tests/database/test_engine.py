@@ -156,8 +156,8 @@ def _open_and_close(url: str) -> bool:
 
 def test_processes_that_start_together_can_make_one_database_at_once(sqlite_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(4, mp_context=spawn) as pool:
-        assert all(pool.map(_open_and_close, [f"sqlite:///{sqlite_path}"] * 4))
+    with ProcessPoolExecutor(3, mp_context=spawn) as pool:
+        assert all(pool.map(_open_and_close, [f"sqlite:///{sqlite_path}"] * 3))
 
 
 def test_a_file_that_is_no_database_is_said_in_plain_words(sqlite_path: Path) -> None:

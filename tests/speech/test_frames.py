@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tts_service.speech.frames import (
@@ -116,7 +116,6 @@ control = st.tuples(st.sampled_from([8, 9, 10]), st.binary(max_size=125))
 data = st.tuples(st.sampled_from([1, 2]), st.lists(st.binary(max_size=300), min_size=1, max_size=4))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.one_of(control, data), max_size=8),
     st.lists(st.integers(min_value=1, max_value=400), max_size=60),
@@ -139,7 +138,6 @@ def test_any_cut_of_a_stream_gives_the_same_messages(
     assert read(bytes([byte]) for byte in stream) == expected
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_noise_ends_in_messages_or_a_frame_error_and_the_cut_does_not_matter(noise: bytes) -> None:
     def outcome(parts: Iterable[bytes]) -> type[FrameError] | list[Message]:

@@ -67,7 +67,7 @@ def test_a_reply_written_character_by_character_is_said_the_same(case: Case) -> 
 
 
 @given(st.sampled_from(CASES), st.lists(st.integers(0, 4000), max_size=12))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200)
 def test_a_reply_cut_anywhere_is_said_the_same(case: Case, places: list[int]) -> None:
     assert said(cut(case.text, places)) == case.expected
 
@@ -97,7 +97,7 @@ markup = st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join)
 
 
 @given(markup, st.lists(st.integers(0, 400), max_size=12))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400)
 def test_any_markup_cut_anywhere_is_said_the_same(text: str, places: list[int]) -> None:
     whole = said([text])
     assert said(text) == whole
@@ -126,7 +126,7 @@ def test_what_once_depended_on_the_cut_no_longer_does(text: str) -> None:
 
 
 @given(st.one_of(markup, st.text(max_size=200)))
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=200)
 def test_every_item_can_be_spoken_and_ends_in_a_pause(text: str) -> None:
     for item in said([text]):
         assert any(map(str.isalnum, item))
@@ -143,14 +143,13 @@ PROSE = st.lists(
 
 
 @given(PROSE)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200)
 def test_no_word_of_prose_is_lost_or_moved(prose: list[tuple[str, str]]) -> None:
     text = "".join(word + gap for word, gap in prose)
     assert re.findall(r"[^\W\d_]+", " ".join(said([text]))) == [word for word, _ in prose]
 
 
 @given(PROSE)
-@settings(max_examples=100, deadline=None)
 def test_no_sentence_is_much_longer_than_the_limit(prose: list[tuple[str, str]]) -> None:
     text = "".join(word + gap.replace(".", ",").replace("!", ",").replace("?", ",") for word, gap in prose)
     assert all(len(item) <= MAX_SENTENCE_CHARS + 1 for item in said([text]))
@@ -184,7 +183,6 @@ def test_a_sentence_is_handed_on_as_soon_as_its_end_is_certain(text: str, at: st
 
 
 @given(PROSE)
-@settings(max_examples=100, deadline=None)
 def test_a_sentence_of_prose_comes_within_two_characters_of_its_end(prose: list[tuple[str, str]]) -> None:
     text = " ".join(f"{word}xy{'.!?'[len(word) % 3]}" for word, _ in prose).title()
     spoken, given_out = SpokenText(), 0

@@ -661,7 +661,7 @@ def say(base_url: str, out: Path, text: str, key: str = "xai-sandbox") -> subpro
         env=os.environ | {"XAI_BASE_URL": base_url, "XAI_API_KEY": key},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
 
 

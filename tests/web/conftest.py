@@ -42,6 +42,7 @@ class ScriptedModel:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.told: list[list[str]] = []  # the whole conversation of each question
         self.release = threading.Event()
         model = self
 
@@ -51,6 +52,7 @@ class ScriptedModel:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 model.asked.append(body["messages"][-1]["content"])
+                model.told.append([message["content"] for message in body["messages"]])
                 self.close_connection = True
                 if "outage" in model.asked[-1]:
                     self.send_response(503)
@@ -127,11 +129,16 @@ class Service:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         return self.send("POST", "/api/chat", body, sent)
 
-    def ask(self, message: object = "Hi", client: str = "acme", **headers: str) -> Answer:
-        return self.post(self.question(message, client), **headers)
+    def ask(
+        self, message: object = "Hi", client: str = "acme", conversation: str | None = None, **headers: str
+    ) -> Answer:
+        return self.post(self.question(message, client, conversation), **headers)
 
-    def question(self, message: object = "Hi", client: str = "acme") -> bytes:
-        return json.dumps({"client_id": self.clients[client], "message": message}).encode()
+    def question(
+        self, message: object = "Hi", client: str = "acme", conversation: str | None = None
+    ) -> bytes:
+        asked = {"client_id": self.clients[client], "message": message}
+        return json.dumps(asked | ({"conversation_id": conversation} if conversation else {})).encode()
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
@@ -206,11 +213,11 @@ def gunicorn(folder: Path, env: dict[str, str]) -> Iterator[tuple[int, Path]]:
             yield _port(process, log), log
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(40)
+            process.wait(60)
 
 
 def _port(process: subprocess.Popen[bytes], log: Path) -> int:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
         if match := re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", log.read_text()):
             return int(match[1])
@@ -248,11 +255,15 @@ def service(request: pytest.FixtureRequest, services: dict[str, Service]) -> Ser
 
 @contextmanager
 def started(
-    folder: Path, model: ScriptedModel, without: tuple[str, ...], **changes: str
+    folder: Path,
+    model: ScriptedModel,
+    without: tuple[str, ...],
+    clients: dict[str, str] | None = None,
+    **changes: str,
 ) -> Iterator[Service]:
     """A service inside the test's own process."""
     env = environment(folder, model, **changes)
-    clients = add_clients(env, without)
+    clients = add_clients(env, without) if clients is None else clients
     with ExitStack() as running:
         app = create_app(load(env))
         running.callback(close_app, app)
@@ -267,11 +278,14 @@ def started(
 
 @pytest.fixture
 def start(model: ScriptedModel, tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """Starts a service inside the test's own process: `start(RATE_LIMIT_IP="2/minute")`."""
+    """Starts a service inside the test's own process: `start(RATE_LIMIT_IP="2/minute")`; on a database that
+    has its `clients` already where they are given."""
     with ExitStack() as running:
 
-        def start(without: tuple[str, ...] = (), **changes: str) -> Service:
-            return running.enter_context(started(tmp_path, model, without, **changes))
+        def start(
+            without: tuple[str, ...] = (), clients: dict[str, str] | None = None, **changes: str
+        ) -> Service:
+            return running.enter_context(started(tmp_path, model, without, clients, **changes))
 
         yield start
 

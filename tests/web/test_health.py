@@ -1,8 +1,10 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 
+from tests.redis_faults import Relay
 from tts_service.database.engine import Database
 from tts_service.settings import Settings
 from tts_service.web import health
@@ -35,3 +37,18 @@ def test_a_service_whose_database_is_lost_is_alive_but_not_ready(tmp_path: Path)
         database.close()
     assert ready.status_code == 503
     assert ready.get_json() == {"status": "not_ready", "checks": {"database": False}}
+
+
+def test_a_service_whose_redis_is_lost_says_so_and_serves(start: Callable[..., Any], redis_url: str) -> None:
+    relay = Relay(redis_url)
+    service = start(REDIS_URL=relay.url)
+    assert service.send("GET", "/ready").json == {
+        "status": "ready",
+        "checks": {"database": True, "redis": True},
+    }
+    relay.cut()
+    lost = service.send("GET", "/ready")
+    assert (lost.status, lost.json["checks"]) == (503, {"database": True, "redis": False})
+    assert service.send("GET", "/health").status == 200
+    assert service.ask().status == 200
+    relay.close()

@@ -184,6 +184,37 @@ def test_the_access_line_names_the_route_and_never_the_path(
     assert "zebra" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("accept", "problem"),
+    [
+        ("application/problem+json", True),
+        ("application/json;q=0.5, application/problem+json", True),
+        ("application/json, application/problem+json;q=0.5", False),
+        ("*/*", False),
+        ("application/*", False),
+        ("", False),
+    ],
+)
+def test_an_error_is_a_problem_of_rfc_9457_only_for_those_who_name_it(
+    app: Flask, accept: str, problem: bool
+) -> None:
+    answer = app.test_client().get("/limit", headers={"Accept": accept})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
+    if not problem:
+        assert answer.content_type == "application/json"
+        assert answer.get_json()["error"]["code"] == "rate_limited"
+        return
+    assert answer.content_type == "application/problem+json"
+    assert answer.get_json() == {
+        "type": "about:blank",
+        "title": "Too Many Requests",
+        "status": 429,
+        "detail": RateLimited.message,
+        "code": "rate_limited",
+        "request_id": answer.headers["X-Request-ID"],
+    }
+
+
 def _every(kind: type[ServiceError]) -> list[type[ServiceError]]:
     return [kind, *(deeper for child in kind.__subclasses__() for deeper in _every(child))]
 

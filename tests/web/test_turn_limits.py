@@ -69,3 +69,14 @@ def test_41_fifty_requests_with_one_key_pay_for_one_turn(start: Start) -> None:
     assert ("idempotency_in_flight") in {future.result()[1] for future in asked}
     assert len(service.model.asked) - asked_before == 1
     assert service.ask("hold", Idempotency_Key="one").headers["Idempotent-Replayed"] == "true"
+
+
+def test_an_address_at_one_client_is_told_which_limit_it_met(start: Start) -> None:
+    service = start(RATE_LIMIT_CLIENT_IP="1/hour", TRUSTED_PROXIES="1")
+    assert service.ask(X_Forwarded_For="2001:db8:1:2::1").status == 200
+    refused = service.ask(X_Forwarded_For="2001:db8:1:2:ffff::9")
+    assert (refused.status, refused.code) == (429, "rate_limited")
+    assert "asked this assistant" in refused.json["error"]["message"]
+    assert refused.headers["Retry-After"] in ("3599", "3600")
+    assert service.ask(X_Forwarded_For="2001:db8:1:3::1").status == 200
+    assert service.ask(client="open", X_Forwarded_For="2001:db8:1:2::1").status == 200

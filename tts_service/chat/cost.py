@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from tts_service.chat.completions import Said
 
 CHARS_PER_TOKEN = 4.0
+# For a price per minute that people can compare: English is spoken at 150 words, or 900 characters, a minute,
+# and a long reply is cut into pieces of this length (speech/pacing.py).
+CHARS_PER_SPOKEN_S = 15.0
+CHARS_PER_PIECE = 200.0
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,10 @@ class Prices:
         if engine == "tts":
             return chars * self.tts_million_chars / 1_000_000
         return pieces * self.speech_item + audio_s / 60 * self.speech_minute
+
+    def per_minute(self, engine: str) -> float:
+        """Of speech, on the assumptions above: what to show where an engine is chosen."""
+        chars = 60 * CHARS_PER_SPOKEN_S
+        if engine == "tts":
+            return chars * self.tts_million_chars / 1_000_000
+        return chars / CHARS_PER_PIECE * self.speech_item + self.speech_minute

@@ -1,7 +1,7 @@
 """What was said before in each conversation, in this process's memory and nowhere else.
 
-Kept for as long as a visitor may come back to an open page; with several processes each would remember only
-its own turns, so gunicorn.conf.py starts one.
+Kept for as long as a visitor may come back to an open page. Several processes remember together through Redis
+(chat/shared_history.py).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Histories:
         with self._lock:
             conversation = self._conversations.setdefault(key, _Conversation())
             conversation.said += [Said("user", question), Said("assistant", answer)]
-            conversation.said = _newest(conversation.said)
+            conversation.said = newest(conversation.said)
             conversation.touched = self._clock()
             self._conversations.move_to_end(key)
             while len(self._conversations) > CONVERSATIONS_AT_MOST:
@@ -61,7 +61,7 @@ class Histories:
             del self._conversations[key]
 
 
-def _newest(said: list[Said]) -> list[Said]:
+def newest(said: list[Said]) -> list[Said]:
     """Whole turns, so that the model never reads an answer without its question."""
     kept = said[-2 * TURNS_TOLD :]
     while len(kept) > 2 and sum(len(line.text) for line in kept) > CHARS_TOLD:

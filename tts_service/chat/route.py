@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tts_service.addresses import Reach
 from tts_service.chat.completions import Dialect
 from tts_service.chat.llm import ModelRoute
 from tts_service.clients.client import Client
@@ -37,14 +38,15 @@ class Providers:
             if not client.ai_base_url or not client.ai_model:
                 raise UpstreamConfig("A compatible client needs ai_base_url and ai_model.")
             # No key is a key too: a model server at home has none.
-            return ModelRoute(client.ai_base_url, client.ai_api_key, client.ai_model, "compatible")
+            reach = Reach.VOUCHED if client.base_url_vouched else Reach.PUBLIC
+            return ModelRoute(client.ai_base_url, client.ai_api_key, client.ai_model, "compatible", reach)
         own = self.openai if client.ai_provider == "openai" else self.xai
         key = client.ai_api_key or own.key
         if key is None:
             raise UpstreamAuth(
                 f"There is no key for this client. Set {own.variable}, or the client's ai_api_key."
             )
-        return ModelRoute(own.base_url, key, client.ai_model or own.model, own.dialect)
+        return ModelRoute(own.base_url, key, client.ai_model or own.model, own.dialect, Reach.ANYWHERE)
 
     def speech_key_for(self, client: Client) -> Secret:
         """Raises SpeechAuth."""

@@ -169,7 +169,6 @@ class Composer:
 
     def close(self) -> None:
         self.hush()
-        self.model.close()
         for engine in self.engines.values():
             engine.close()
 

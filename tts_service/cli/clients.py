@@ -107,7 +107,7 @@ def _store() -> Iterator[ClientStore]:
     sealer = Sealer(now.secret_keys)
     database = open_database(now.database_url)
     try:
-        yield ClientStore(database, sealer, production=now.production)
+        yield ClientStore(database, sealer, production=now.production, vouches_for_urls=True)
     finally:
         database.close()
 

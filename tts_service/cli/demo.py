@@ -36,10 +36,10 @@ STOP_S = 10.0
 BANNER = """
   Open       {url}/
   Dashboard  {dashboard}
+  Website    {website}/try.html
+             of another origin, to paste a client's snippet on
   Or         curl -s {url}/api/chat -H 'Content-Type: application/json' \\
-           -d '{{"client_id": "{client_id}", "message": "What are your opening hours?"}}'
-  Embed  {website}/try.html
-         is a website of another origin, where you can paste a client's snippet
+               -d '{{"client_id": "{client_id}", "message": "What are your opening hours?"}}'
 
   The voice and the language model are {provider}. Ctrl-C ends everything.
 """
@@ -70,7 +70,7 @@ def demo(live: bool, port: int) -> None:
         provider = "xAI's, with your key" if live else "the sandbox's: no account, no key, no cost"
         click.echo(
             BANNER.format(
-                url=url, client_id=client_id, website=website, provider=provider, dashboard=dashboard
+                url=url, client_id=client_id, dashboard=dashboard, website=website, provider=provider
             )
         )
         _wait_for_the_end(service)

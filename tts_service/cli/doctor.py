@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import click
-import requests
 
 from tts_service import assembly, settings
+from tts_service.chat.models import Models
+from tts_service.clients.client import Client
 from tts_service.database.engine import Database
 from tts_service.deadline import Deadline
 from tts_service.dial import Dialer
@@ -15,6 +16,7 @@ from tts_service.errors import ServiceError
 from tts_service.settings import Settings
 from tts_service.speech.speaking import probe
 from tts_service.speech.voice import Voice
+from tts_service.upstream import Upstream
 
 TIMEOUT_S = 10.0
 
@@ -65,20 +67,17 @@ def _xai_key(now: Settings) -> str:
 def _xai_chat(now: Settings) -> str:
     if now.xai_api_key is None:
         raise _Wrong("not tried, there is no key.")
+    route = assembly.providers(now).model_for(Client(client_id="", name=""))
+    dialer = Dialer()
+    upstream = Upstream(dialer)
     try:
-        answer = requests.get(
-            f"{now.xai_base_url}/models",
-            headers={"Authorization": f"Bearer {now.xai_api_key.reveal()}"},
-            timeout=TIMEOUT_S,
-            allow_redirects=False,
-        )
-    except requests.RequestException:
-        raise _Wrong("it cannot be reached. Check XAI_BASE_URL and the network.") from None
-    if answer.status_code in (400, 401, 403):
-        raise _Wrong(f"it refuses the key (HTTP {answer.status_code}). Check XAI_API_KEY.")
-    if not answer.ok:
-        raise _Wrong(f"it answers HTTP {answer.status_code}. Check XAI_BASE_URL.")
-    return "reached, the key is accepted"
+        found = Models(upstream).check(route, Deadline.after(TIMEOUT_S))
+    finally:
+        upstream.close()
+        dialer.close()
+    if not found.has_model:
+        raise _Wrong(f"{found.finding} Check XAI_BASE_URL and XAI_CHAT_MODEL.")
+    return found.finding
 
 
 def _xai_voice(now: Settings) -> str:

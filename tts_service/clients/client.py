@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from tts_service.addresses import Reach
+from tts_service.clients import base_url
 from tts_service.clients.fields import checked, from_text
 from tts_service.errors import InvalidValue
 from tts_service.secret import Secret
@@ -73,11 +75,12 @@ class Client:
         }
 
 
-def revised(client: Client, changes: Mapping[str, object]) -> Client:
+def revised(client: Client, changes: Mapping[str, object], *, vouches: bool = False) -> Client:
     """`client` after `changes`. Raises UnknownField and InvalidValue; see `checked`.
 
     A key is bound to its host: a change of provider or base URL that brings no key of its own drops the
     stored one, or it would be sent to whoever the new address belongs to (faults 1, "Key follows the URL").
+    `vouches`: whoever makes the change answers for the ai_base_url it sets, which may then be a private one.
     """
     new = checked(changes)
     if new.get("ai_provider", client.ai_provider) != "compatible":
@@ -93,8 +96,21 @@ def revised(client: Client, changes: Mapping[str, object]) -> Client:
             "ai_base_url is required when ai_provider is compatible: the URL before /chat/completions.",
             param="ai_base_url",
         )
+    after = replace(after, base_url_vouched=_is_vouched(client, after, vouches and "ai_base_url" in new))
     if "ai_api_key" in new:
         return replace(after, lost_key_last4=None)
     if (after.ai_provider, after.ai_base_url) != (client.ai_provider, client.ai_base_url):
         return replace(after, ai_api_key=None, lost_key_last4=None)
     return after
+
+
+def _is_vouched(before: Client, after: Client, vouches: bool) -> bool:
+    """Whether somebody answers for `after.ai_base_url`. Raises UrlNotAllowed where nobody does and it needs
+    that.
+    """
+    if after.ai_base_url is None:
+        return False
+    if after.ai_base_url == before.ai_base_url and not vouches:
+        return before.base_url_vouched  # sent back with the rest of a form, it was not set
+    base_url.check(after.ai_base_url, Reach.VOUCHED if vouches else Reach.PUBLIC)
+    return vouches

@@ -11,11 +11,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from tts_service.clients import kinds, origin
+from tts_service.clients import base_url, kinds, origin
 from tts_service.clients.kinds import Kind, Unfit
-from tts_service.errors import InvalidValue, UnknownField
+from tts_service.errors import InvalidValue, UnknownField, UrlNotAllowed
 from tts_service.secret import Secret
 
 MAX_ORIGINS = 100
@@ -29,6 +28,7 @@ class _Field:
     kind: Kind
     read: Callable[[str], object] = str
     nullable: bool = False
+    refusal: type[InvalidValue] = InvalidValue
 
     @property
     def schema(self) -> dict[str, object]:
@@ -80,7 +80,7 @@ def _rule(name: str) -> _Field:
 def _refusal(name: str, rule: _Field, reason: str = "") -> InvalidValue:
     alternative = ", or null" if rule.nullable else ""
     because = f" ({reason})" if reason else ""
-    return InvalidValue(f"{name} must be {rule.expected}{alternative}{because}.", param=name)
+    return rule.refusal(f"{name} must be {rule.expected}{alternative}{because}.", param=name)
 
 
 # What only one field is made of.
@@ -95,15 +95,10 @@ def _key(value: object) -> object:
 
 
 def _base_url(text: str) -> object:
-    """Only what cannot be read in two ways: no user, no backslash, no query (faults 5-98)."""
     try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
+        return base_url.normalised(text)
+    except base_url.NotABaseUrl:
         raise Unfit from None
-    if len(text) > MAX_URL or not parts.hostname or port == 0:
-        raise Unfit
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
 def _origins(value: object) -> object:
@@ -155,7 +150,7 @@ def _list(text: str) -> object:
 
 _KEY = Kind(_key, {**_KEY_TEXT.schema, "writeOnly": True})
 _BASE_URL_TEXT = kinds.matching(r"[Hh][Tt][Tt][Pp][Ss]?://[!$-;=A-\[\]-~]+", _base_url)
-_BASE_URL = Kind(_BASE_URL_TEXT.check, {**_BASE_URL_TEXT.schema, "maxLength": MAX_URL})
+_BASE_URL = Kind(_BASE_URL_TEXT.check, {**_BASE_URL_TEXT.schema, "maxLength": base_url.MAX_CHARS})
 _ORIGINS = Kind(
     _origins,
     {
@@ -182,6 +177,7 @@ FIELDS: Mapping[str, _Field] = {
         "a URL such as https://llm.example.com/v1, without user name, query and fragment",
         _BASE_URL,
         nullable=True,
+        refusal=UrlNotAllowed,
     ),
     "ai_api_key": _Field(
         "1 to 512 printable ASCII characters without spaces or line ends", _KEY, nullable=True

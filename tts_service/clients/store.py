@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from tts_service.clients import listing
-from tts_service.clients.client import Client, revised
+from tts_service.clients.client import Client, checked, revised
 from tts_service.clients.listing import Page
 from tts_service.clients.sealing import SealBroken, Sealer
 from tts_service.database import tables
@@ -49,10 +49,18 @@ _CLIENT_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class ClientStore:
     """Every method raises DatabaseUnavailable; those that take a `client_id` raise ClientNotFound."""
 
-    def __init__(self, database: Database, sealer: Sealer, *, production: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        *,
+        production: bool = False,
+        vouches_for_urls: bool = False,  # whoever changes clients through it may have us call private hosts
+    ) -> None:
         self._database = database
         self._sealer = sealer
         self._production = production
+        self._vouches_for_urls = vouches_for_urls
         self._told: set[str] = set()  # clients whose broken seal is in the log already
 
     def add(self, changes: Mapping[str, object]) -> Client:
@@ -94,6 +102,7 @@ class ClientStore:
     ) -> Client:
         """The client after `changes`; see `client.revised`. Raises UnknownField and InvalidRequest, and
         EditConflict where the client has none of the versions `if_match` any more."""
+        changes = checked(changes)  # what can never fit is told before anything else
         with self._database.writing() as connection:
             row = _found(connection, client_id, _SELECT_TO_CHANGE)
             before = self._unchanged(row, if_match)
@@ -105,8 +114,7 @@ class ClientStore:
             return self._client(_found(connection, client_id))
 
     def delete(self, client_id: str, *, if_match: Set[str] | None = None) -> None:
-        """Removes the client with its key, what is known of its use, and what was said. Raises
-        EditConflict."""
+        """Removes the client with its key, its usage and what was said. Raises EditConflict."""
         with self._database.writing() as connection:
             self._unchanged(_found(connection, client_id, _SELECT_TO_CHANGE), if_match)
             for table in _TABLES_OF_CLIENT:
@@ -137,7 +145,7 @@ class ClientStore:
         return client
 
     def _revised(self, client: Client, changes: Mapping[str, object]) -> Client:
-        after = revised(client, changes)
+        after = revised(client, changes, vouches=self._vouches_for_urls)
         plain = any(origin.startswith("http://") for origin in after.allowed_origins)
         if self._production and plain and "allowed_origins" in changes:  # faults 5-100
             raise InvalidValue(
@@ -181,6 +189,11 @@ class ClientStore:
             return None
 
 
+def _version(row: _Row) -> str:
+    """Of the whole row, the sealed key with its nonce included: a new key with the same end is a change."""
+    return hashlib.blake2b(repr(tuple(row)).encode(), digest_size=16).hexdigest()
+
+
 def _shorten_retention(connection: Connection, client: Client) -> None:
     """What was said and is now too old goes at once, with the change; without retention everything does."""
     exchanges = tables.exchanges
@@ -188,11 +201,6 @@ def _shorten_retention(connection: Connection, client: Client) -> None:
     if client.retention_days > 0:
         query = query.where(exchanges.c.at_ms <= int(time.time() * 1000) - client.retention_days * _DAY_MS)
     connection.execute(query)
-
-
-def _version(row: _Row) -> str:
-    """Of the whole row, the sealed key with its nonce included: a new key with the same end is a change."""
-    return hashlib.blake2b(repr(tuple(row)).encode(), digest_size=16).hexdigest()
 
 
 def _found(connection: Connection, client_id: str, query: Select[*tuple[Any, ...]] = _SELECT_ONE) -> _Row:

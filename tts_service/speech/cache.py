@@ -9,27 +9,19 @@ never pickled: whoever can write to Redis must not be able to run code here (fau
 from __future__ import annotations
 
 import hashlib
-import logging
 import struct
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
 
 import orjson
 
+from tts_service.shared_memory import SharedMemory, SharedMemoryAway
 from tts_service.speech.audio import Pcm
-
-log = logging.getLogger(__name__)
 
 MEMORY_BYTES = 8 * 1024 * 1024  # three minutes of speech: some dozens of greetings and usual answers
 ENTRY_BYTES = 4 * 1024 * 1024
 KEPT_S = 7 * 24 * 3600
-# Redis is a convenience here: a slow one is left alone for a while rather than waited for in each turn (3e).
-REDIS_REST_S = 10.0
-
-_Answer = TypeVar("_Answer")
 
 _HEADER = struct.Struct("<4sI")
 _MAGIC = b"TTS1"
@@ -49,37 +41,19 @@ def cache_key(
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
-class Remote(Protocol):
-    """The two calls used of a Redis client whose socket timeout is 100 ms."""
-
-    def get(self, name: str) -> object: ...
-
-    def set(self, name: str, value: bytes, *, ex: int) -> object: ...
-
-
 class SpeechCache:
-    def __init__(
-        self,
-        limit_bytes: int = MEMORY_BYTES,
-        remote: Remote | None = None,
-        remote_errors: tuple[type[Exception], ...] = (),
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._limit, self._remote, self._remote_errors = limit_bytes, remote, remote_errors
-        self._clock = clock
+    def __init__(self, limit_bytes: int = MEMORY_BYTES, shared: SharedMemory | None = None) -> None:
+        self._limit, self._shared = limit_bytes, shared
         self._lock = threading.Lock()
         self._pieces: OrderedDict[str, Pcm] = OrderedDict()
         self._bytes = 0
-        self._remote_rests_until = 0.0
 
     def get(self, key: str) -> Pcm | None:
         with self._lock:
             if found := self._pieces.get(key):
                 self._pieces.move_to_end(key)
                 return found
-        if (value := self._ask_remote(lambda remote: remote.get(_name(key)))) is None:
-            return None
-        if (pcm := _unpacked(value)) is not None:
+        if (pcm := self._from_shared(key)) is not None:
             self._keep(key, pcm)
         return pcm
 
@@ -87,7 +61,7 @@ class SpeechCache:
         if len(pcm.data) > ENTRY_BYTES:
             return
         self._keep(key, pcm)
-        self._ask_remote(lambda remote: remote.set(_name(key), _packed(pcm), ex=KEPT_S))
+        self._to_shared(key, pcm)
 
     def _keep(self, key: str, pcm: Pcm) -> None:
         with self._lock:
@@ -98,15 +72,22 @@ class SpeechCache:
             while self._bytes > self._limit:
                 self._bytes -= len(self._pieces.popitem(last=False)[1].data)
 
-    def _ask_remote(self, call: Callable[[Remote], _Answer]) -> _Answer | None:
-        if self._remote is None or self._clock() < self._remote_rests_until:
+    def _from_shared(self, key: str) -> Pcm | None:
+        if self._shared is None:
             return None
         try:
-            return call(self._remote)
-        except self._remote_errors:
-            self._remote_rests_until = self._clock() + REDIS_REST_S
-            log.warning("event=cache_remote_failed rests_s=%d", REDIS_REST_S)
+            value = self._shared.get(_name(key), ENTRY_BYTES + _HEADER.size)
+        except SharedMemoryAway:
             return None
+        return _unpacked(value) if value is not None else None
+
+    def _to_shared(self, key: str, pcm: Pcm) -> None:
+        if self._shared is None:
+            return
+        try:
+            self._shared.put(_name(key), _packed(pcm), KEPT_S)
+        except SharedMemoryAway:
+            return  # it is bought once more where it is missing
 
 
 def _name(key: str) -> str:
@@ -117,9 +98,9 @@ def _packed(pcm: Pcm) -> bytes:
     return _HEADER.pack(_MAGIC, pcm.rate_hz) + pcm.data
 
 
-def _unpacked(value: object) -> Pcm | None:
+def _unpacked(value: bytes) -> Pcm | None:
     """A value that is not ours is a miss (faults T23)."""
-    if not isinstance(value, bytes) or not _HEADER.size < len(value) <= ENTRY_BYTES + _HEADER.size:
+    if len(value) <= _HEADER.size:
         return None
     magic, rate_hz = _HEADER.unpack_from(value)
     data = value[_HEADER.size :]

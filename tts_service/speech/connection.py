@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import websocket
 from websocket import _handshake, _http
 
+from tts_service.addresses import Reach
 from tts_service.deadline import Deadline
 from tts_service.dial import Dialer, DialError, DialFailure, Lifeline
 from tts_service.errors import (
@@ -46,6 +47,7 @@ _DIALED: dict[DialFailure, type[SpeechError]] = {
     DialFailure.CONNECT_TIMEOUT: SpeechUnavailable,
     DialFailure.RESOLVER_TIMEOUT: SpeechTimeout,
     DialFailure.TLS: SpeechTls,
+    DialFailure.OUT_OF_REACH: SpeechUnavailable,
 }
 # The provider refuses a wrong key with 400, an absent one with 401 (protocols 4.4).
 _REFUSED: dict[int, type[SpeechError]] = {
@@ -138,7 +140,12 @@ class Connection:
         """
         try:
             sock = dialer.dial(
-                endpoint.host, endpoint.port, tls=endpoint.tls, deadline=deadline, lifeline=lifeline
+                endpoint.host,
+                endpoint.port,
+                tls=endpoint.tls,
+                reach=Reach.ANYWHERE,
+                deadline=deadline,
+                lifeline=lifeline,
             )
         except DialError as error:
             raise _DIALED[error.failure](stage="connect") from None

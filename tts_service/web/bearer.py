@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import time
-
 from limits import RateLimitItem, parse
 
 from tts_service.errors import RateLimited, Unauthorized
 from tts_service.secret import Secret
-from tts_service.web.limits import Windows, network_of
+from tts_service.web.limits import network_of
+from tts_service.web.windows import MemoryWindows
 
 WRONG_TOKENS = parse("10/minute")  # of one address; then even the right one has to wait
 
 
 class Bearer:
-    def __init__(self, token: Secret, windows: Windows, wrong_tokens: RateLimitItem = WRONG_TOKENS) -> None:
+    def __init__(
+        self, token: Secret, windows: MemoryWindows, wrong_tokens: RateLimitItem = WRONG_TOKENS
+    ) -> None:
         self._token = token
         self._windows = windows
         self._wrong_tokens = wrong_tokens
@@ -33,12 +33,8 @@ class Bearer:
             self._wrong_tokens.key_for("wrong tokens", network_of(address)),
             self._wrong_tokens.get_expiry(),
         )
-        oldest_at, count = self._windows.get_moving_window(key, self._wrong_tokens.amount, seconds)
-        if count >= self._wrong_tokens.amount:
-            raise RateLimited(
-                "Too many wrong tokens. Wait, then try again.",
-                retry_after_s=max(1, math.ceil(oldest_at + seconds - time.time())),
-            )
+        if self._windows.counted(key, seconds) >= self._wrong_tokens.amount:
+            raise RateLimited("Too many wrong tokens. Wait, then try again.", retry_after_s=seconds)
         if not self._token.matches(token.strip()):
-            self._windows.acquire_entry(key, self._wrong_tokens.amount, seconds)
+            self._windows.take(key, self._wrong_tokens.amount, seconds)
             raise Unauthorized

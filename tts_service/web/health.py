@@ -8,10 +8,11 @@ from flask import Blueprint, Response, jsonify
 
 from tts_service.database.engine import Database
 from tts_service.settings import Settings
+from tts_service.shared_memory import SharedMemory
 from tts_service.version import __version__
 
 
-def blueprint(settings: Settings, database: Database) -> Blueprint:
+def blueprint(settings: Settings, database: Database, shared: SharedMemory | None = None) -> Blueprint:
     routes = Blueprint("health", __name__)
     health_facts: dict[str, Any] = {
         "status": "ok",
@@ -29,9 +30,13 @@ def blueprint(settings: Settings, database: Database) -> Blueprint:
 
     @routes.get("/ready")
     def ready() -> Response:
-        answers = database.answers()
-        response = jsonify({"status": "ready" if answers else "not_ready", "checks": {"database": answers}})
-        response.status_code = 200 if answers else 503
+        """Whether the database answers, and Redis where it is configured: `checks` says which does not."""
+        checks = {"database": database.answers()}
+        if shared is not None:
+            checks["redis"] = shared.answers()
+        ready = all(checks.values())
+        response = jsonify({"status": "ready" if ready else "not_ready", "checks": checks})
+        response.status_code = 200 if ready else 503
         return response
 
     return routes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import uuid
 from typing import Any
 
 import pytest
@@ -308,7 +307,7 @@ def test_a_client_is_deleted_only_after_a_page_that_names_it(office: Any, ada: A
     assert "“Acme” is deleted." in plain(ada.follows())
 
 
-@pytest.mark.parametrize("client_id", [str(uuid.uuid4()), "nothing", "%00", "'--"])
+@pytest.mark.parametrize("client_id", ["829cf9dc-16f7-4937-8dec-6073efd59642", "nothing", "%00", "'--"])
 def test_96_a_client_that_is_not_there_is_404_on_every_page(ada: Any, client_id: str) -> None:
     for path in ("", "/delete"):
         assert ada.opens(f"{LIST}/{client_id}{path}").status == 404

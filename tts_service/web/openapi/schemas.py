@@ -105,6 +105,12 @@ _CLIENT: Schema = {
     "has_api_key": {"type": "boolean", "description": "Whether a key of its own is stored."},
     "key_last4": {"type": ["string", "null"], "maxLength": 4, "description": "The end of a long key."},
 }
+# JSON Schema can say this of a new client. Of a change it cannot: that depends on what is stored.
+_URL_IF_COMPATIBLE: Schema = {
+    "if": {"properties": {"ai_provider": {"const": "compatible"}}, "required": ["ai_provider"]},
+    "then": {"properties": {"ai_base_url": {"type": "string"}}, "required": ["ai_base_url"]},
+    "else": {"properties": {"ai_base_url": {"type": "null"}}},
+}
 _RULES_OF_TWO = (
     "ai_base_url is required when ai_provider is compatible and refused otherwise, and must lead to a "
     "public address. A change of either drops the stored key, unless it brings a new one. allowed_origins "
@@ -137,6 +143,7 @@ SCHEMAS: Schema = {
         | {"name": FIELDS["name"].schema},
         optional=tuple(name for name in FIELDS if name != "name"),
         description=_RULES_OF_TWO,
+        **_URL_IF_COMPATIBLE,
     ),
     "ClientChanges": _object(
         _SETTABLE,
