@@ -64,8 +64,9 @@ def demo(live: bool, port: int) -> None:
         dashboard = dashboard_link(url)
         environment["SETUP_LINK"] = "no"  # it is in our banner: a second one would replace it
         gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"{HOST}:{service_port}", "wsgi:app"]
-        service = running.enter_context(_child(gunicorn, environment))
         website = _started_website(running, environment)
+        environment["DEMO_WEBSITE"] = website
+        service = running.enter_context(_child(gunicorn, environment))
         _wait_until_healthy(url, service)
         provider = "xAI's, with your key" if live else "the sandbox's: no account, no key, no cost"
         click.echo(

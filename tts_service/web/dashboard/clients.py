@@ -15,6 +15,8 @@ from tts_service.web.dashboard import client_page, forms, shell
 from tts_service.web.dashboard.client_page import ClientPage
 from tts_service.web.dashboard.guard import form
 
+_NEXT = "Try it on this page, or paste the line below into the website."
+
 
 def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
     pages = Blueprint("clients", __name__, url_prefix="/clients")
@@ -30,13 +32,15 @@ def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
 
     @pages.get("/new")
     def new() -> str:
-        return page.show(client_page.UNBORN)
+        return page.show_new()
 
     @pages.post("/new")
     def add() -> Any:
         g.draft = forms.read(form())
         client = store.add(g.draft.approved())
-        return shell.go("dashboard.clients.edit", f"“{client.name}” is there.", client_id=client.client_id)
+        return shell.go(
+            "dashboard.clients.edit", f"“{client.name}” is there. {_NEXT}", client_id=client.client_id
+        )
 
     @pages.get("/<client_id>")
     def edit(client_id: str) -> str:
