@@ -1,7 +1,8 @@
 """The widget on its client's own page of the dashboard: a signed leave to ask without being on the list.
 
 The service's own origin is in no client's allowed_origins, and cookies are not looked at under /api. So the
-page, which only somebody who is signed in can open, carries a token that the widget there sends along.
+page, which only somebody who is signed in can open, carries a token that the widget there sends along. It
+remembers no conversation, so that after a change nothing said before colours the answers.
 """
 
 from __future__ import annotations

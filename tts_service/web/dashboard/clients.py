@@ -15,8 +15,6 @@ from tts_service.web.dashboard import client_page, forms, shell
 from tts_service.web.dashboard.client_page import ClientPage
 from tts_service.web.dashboard.guard import form
 
-_NEXT = "Try it on this page, or paste the line below into the website."
-
 
 def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
     pages = Blueprint("clients", __name__, url_prefix="/clients")
@@ -38,9 +36,7 @@ def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
     def add() -> Any:
         g.draft = forms.read(form())
         client = store.add(g.draft.approved())
-        return shell.go(
-            "dashboard.clients.edit", f"“{client.name}” is there. {_NEXT}", client_id=client.client_id
-        )
+        return shell.go("dashboard.clients.edit", _welcome(client), client_id=client.client_id)
 
     @pages.get("/<client_id>")
     def edit(client_id: str) -> str:
@@ -89,6 +85,10 @@ def _add_refusals(pages: Blueprint, store: ClientStore, page: ClientPage) -> Non
     def conflict(error: EditConflict) -> Response:
         client = store.get(g.client.client_id)
         return make_response(page.show_conflict(client, g.draft, form().get("seen", "")), error.status)
+
+
+def _welcome(client: Client) -> str:
+    return f"“{client.name}” is there. Try it on this page, or paste the line below into the website."
 
 
 def _told(before: Client, after: Client) -> str:
