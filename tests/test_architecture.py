@@ -114,6 +114,7 @@ MAY_REVEAL = {
     "clients.sealing",
     "clients.fields",
     "web.dashboard.csrf",
+    "web.previews",
 }
 
 

@@ -46,6 +46,7 @@ from tts_service.web.dashboard import blueprint as dashboard
 from tts_service.web.idempotency import Answers
 from tts_service.web.limits import TurnLimits
 from tts_service.web.openapi import endpoint as openapi
+from tts_service.web.previews import Previews
 from tts_service.web.shared_answers import SharedAnswers
 from tts_service.web.shared_windows import SharedWindows
 from tts_service.web.windows import MemoryWindows
@@ -123,7 +124,7 @@ def _flask(
         production=settings.production,
         vouches_for_urls=settings.allow_private_model_urls,
     )
-    limits = _limits(settings, shared)
+    limits, previews = _limits(settings, shared), Previews(settings)
     app = Flask("tts_service.web")
     # `//api/chat` is no other name of `/api/chat`: it is nothing, and does not redirect (faults 5-52).
     app.url_map.merge_slashes = False
@@ -131,8 +132,8 @@ def _flask(
     for part in (request_id, access_log, headers, problems):
         part.install(app)
     cors.install(app, frozenset({chat.PATH, greeting.PATH}), store.allowed_origins)
-    app.register_blueprint(chat.blueprint(store, composer, limits, _answers(settings, shared)))
-    app.register_blueprint(greeting.blueprint(store, composer, limits))
+    app.register_blueprint(chat.blueprint(store, previews, composer, limits, _answers(settings, shared)))
+    app.register_blueprint(greeting.blueprint(store, previews, composer, limits))
     app.register_blueprint(health.blueprint(settings, database, shared))
     app.register_blueprint(pages.blueprint(settings, store))
     app.register_blueprint(openapi.blueprint())

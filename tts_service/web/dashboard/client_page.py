@@ -14,6 +14,7 @@ from tts_service.settings import Settings
 from tts_service.web.dashboard import forms, shell
 from tts_service.web.dashboard.forms import Draft
 from tts_service.web.dashboard.guard import form
+from tts_service.web.previews import Previews
 
 UNBORN = Client(client_id="", name="")
 PROVIDERS = {"xai": "xAI", "openai": "OpenAI", "compatible": "Compatible"}
@@ -32,12 +33,18 @@ _CHARACTERS_A_MINUTE = 900
 class ClientPage:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._previews = Previews(settings)
         a_minute = settings.price_tts_million_chars * _CHARACTERS_A_MINUTE / 1_000_000
         self._costs = {
             "realtime": f"${settings.price_speech_minute:.3g} a minute of sound, "
             f"and ${settings.price_speech_item:.3g} for each piece that is spoken",
             "tts": f"About ${a_minute:.2g} a minute of sound",
         }
+
+    def show_new(self) -> str:
+        """In a demo the website to try it on is there already: it can be taken out again."""
+        website = self._settings.demo_website or ""
+        return self._render(UNBORN, {**forms.values_of(UNBORN), "allowed_origins": website})
 
     def show(self, client: Client) -> str:
         return self._render(client, forms.values_of(client))
@@ -68,6 +75,8 @@ class ClientPage:
             "costs": self._costs,
             "voices": CLASSIC_VOICES,
             "snippet": self._snippet(client),
+            "preview_token": self._previews.token(client.client_id),
+            "demo_website": self._settings.demo_website,
         }
         return shell.render(
             f"dashboard/client/{template}.html", **ChainMap(more, given, {"faults": {}, "clashes": {}})

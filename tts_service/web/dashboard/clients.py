@@ -40,17 +40,13 @@ def blueprint(settings: Settings, store: ClientStore, database: Database) -> Blu
 
     @pages.get("/new")
     def new() -> str:
-        return page.show(client_page.UNBORN)
+        return page.show_new()
 
     @pages.post("/new")
     def add() -> Any:
         g.draft = forms.read(form())
         client = store.add(g.draft.approved())
-        return shell.go(
-            "dashboard.clients.edit",
-            f"“{client.name}” is ready. Its snippet stands below.",
-            client_id=client.client_id,
-        )
+        return shell.go("dashboard.clients.edit", _welcome(client), client_id=client.client_id)
 
     @pages.get("/<client_id>")
     def edit(client_id: str) -> str:
@@ -99,6 +95,10 @@ def _add_refusals(pages: Blueprint, store: ClientStore, page: ClientPage) -> Non
     def conflict(error: EditConflict) -> Response:
         client = store.get(g.client.client_id)
         return make_response(page.show_conflict(client, g.draft, form().get("seen", "")), error.status)
+
+
+def _welcome(client: Client) -> str:
+    return f"“{client.name}” is there. Try it on this page, or paste the line below into the website."
 
 
 def _told(before: Client, after: Client) -> str:
