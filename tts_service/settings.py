@@ -59,6 +59,7 @@ class Settings:
     log_json: bool = False
     public_url: str | None = None  # ours: where browsers reach this service, for links and embed snippets
     port: int = 8000  # as gunicorn.conf.py reads it: for the links of those who set no PUBLIC_URL
+    demo_website: str | None = None  # ours: of `tts-service demo`, the website to try a snippet on
     setup_link: bool = True  # ours: whether a service without accounts prints a link to make the first
     allow_private_model_urls: bool = (
         False  # ours: dashboard and admin API may set ai_base_url to a model at home
@@ -116,6 +117,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         voice_proxy_port=int(reading.number("XAI_VOICE_PROXY_PORT", 3001, 1, 65535)),
         public_url=reading.url("PUBLIC_URL", "") or None,
         port=int(reading.number("PORT", 8000, 0, 65535)),
+        demo_website=None if production else reading.url("DEMO_WEBSITE", "") or None,
         setup_link=reading.choice("SETUP_LINK", ("yes", "no")) == "yes",
         allow_private_model_urls=reading.choice("ALLOW_PRIVATE_MODEL_URLS", ("no", "yes")) == "yes",
         log_json=reading.choice("LOG_FORMAT", ("text", "json")) == "json",

@@ -340,7 +340,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def _new_page(browser: Browser) -> Page:
+def new_page(browser: Browser) -> Page:
     context = browser.new_context(viewport=VIEWPORT)
     context.set_default_timeout(5_000)
     context.add_init_script(EARS)
@@ -349,7 +349,7 @@ def _new_page(browser: Browser) -> Page:
 
 @pytest.fixture(scope="session")
 def _page(chromium: Browser) -> Page:
-    return _new_page(chromium)
+    return new_page(chromium)
 
 
 @contextlib.contextmanager
@@ -381,7 +381,7 @@ def shared_page(_page: Page, scripted_service: ScriptedService) -> Iterator[Page
 @pytest.fixture
 def own_page(chromium: Browser, scripted_service: ScriptedService) -> Iterator[Page]:
     """A page in a profile of its own."""
-    page = _new_page(chromium)
+    page = new_page(chromium)
     with _without_errors(page):
         yield page
     page.context.close()

@@ -30,8 +30,9 @@ HOST = "127.0.0.1"
 SERVICE_PORT, SANDBOX_PORT, WEBSITE_PORT = 8000, 9009, 8080
 SANDBOX_KEY = "xai-sandbox"
 CLIENT_NAME = "Demo"
-START_S = 30.0
+START_S = 90.0  # a first start compiles everything; on a busy small machine that took 40
 STOP_S = 10.0
+KEEP_ALIVE_S = "1"  # an open page's idle connections hold up the end for as long
 
 BANNER = """
   Open       {url}/
@@ -63,9 +64,20 @@ def demo(live: bool, port: int) -> None:
         client_id = _demo_client([url, f"http://localhost:{service_port}"])
         dashboard = dashboard_link(url)
         environment["SETUP_LINK"] = "no"  # it is in our banner: a second one would replace it
-        gunicorn = [sys.executable, "-m", "gunicorn", "--bind", f"{HOST}:{service_port}", "wsgi:app"]
-        service = running.enter_context(_child(gunicorn, environment))
+        bind = f"{HOST}:{service_port}"
+        gunicorn = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--bind",
+            bind,
+            "--keep-alive",
+            KEEP_ALIVE_S,
+            "wsgi:app",
+        ]
         website = _started_website(running, environment)
+        environment["DEMO_WEBSITE"] = website
+        service = running.enter_context(_child(gunicorn, environment))
         _wait_until_healthy(url, service)
         provider = "xAI's, with your key" if live else "the sandbox's: no account, no key, no cost"
         click.echo(

@@ -40,6 +40,8 @@ from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Told, Voi
 )
 def say(text: str, voice: str, speed: float, language: str, engine: str, out: Path) -> None:
     """Speak TEXT into a WAV file and print where the time went. TEXT may be - for standard input."""
+    if not out.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
     words = (sys.stdin.read() if text == "-" else text).strip()
     if not words:
         raise InvalidRequest("There is nothing to say: TEXT is empty.")

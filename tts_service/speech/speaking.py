@@ -13,7 +13,7 @@ import queue
 import time
 from collections.abc import Iterator
 
-from tts_service import threads
+from tts_service import metrics, threads
 from tts_service.deadline import Deadline
 from tts_service.dial import Lifeline
 from tts_service.errors import (
@@ -51,7 +51,7 @@ def begin(engine: Engine, voice: Voice, key: Secret, tell: Tell, pacing: Pacing 
             engine.give_slot()
             raise SpeechBusy(stage="connect") from error
     except SpeechBusy as error:
-        _report(error, 0.0, 0.0, [])
+        _report(engine, error, 0.0, 0.0, [])
         raise
 
 
@@ -165,7 +165,7 @@ class Speaking:
         if self._cancelled:  # where nothing was to be said, that it was cut short is no fault
             error = self._cancelled if self._wanted else None
         if self._wanted or error:
-            _report(error, time.monotonic() - began, self._audio_s, self._notes)
+            _report(self._engine, error, time.monotonic() - began, self._audio_s, self._notes)
         self._tell(Ended(error))
 
     def _converse(self) -> None:
@@ -237,7 +237,7 @@ class Speaking:
 
     def _after_drift(self, text: str, pcm: Pcm) -> Pcm:
         """The provider said other words than it was given (faults 3c-28): counted, told without them."""
-        self._engine.count_drift()
+        metrics.DRIFTS.labels(self._engine.dialect.name).inc()
         self._notes.append("transcript_drift")
         second = self._engine.second
         if not self._voice.retries_drift or second is None:
@@ -331,8 +331,11 @@ def _hear(session: Session, message: Message) -> None:
         session.utterance.closed(close_code(message.payload))
 
 
-def _report(error: SpeechError | None, took_s: float, audio_s: float, notes: list[str]) -> None:
+def _report(
+    engine: Engine, error: SpeechError | None, took_s: float, audio_s: float, notes: list[str]
+) -> None:
     """The one line of a reply's speech; only figures and words of our own lists (faults 3, invariants)."""
+    metrics.attempted(engine.dialect.name, error.code if error else None)
     log.log(
         logging.WARNING if error else logging.INFO,
         "[X.AI TTS] event=%s code=%s stage=%s ms=%d close=%s http=%s audio_ms=%d detail=%s notes=%s",

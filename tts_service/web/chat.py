@@ -13,6 +13,7 @@ from tts_service.web import body, chat_request, event_stream, guard, idempotency
 from tts_service.web.connection import Connection
 from tts_service.web.idempotency import Answer, Answers
 from tts_service.web.limits import TurnLimits
+from tts_service.web.previews import Previews
 
 PATH = "/api/chat"
 
@@ -20,13 +21,15 @@ ReaderGone = Callable[[], bool]
 Turn = Generator[Event, None, None]
 
 
-def blueprint(store: ClientStore, composer: Composer, limits: TurnLimits, answers: Answers) -> Blueprint:
+def blueprint(
+    store: ClientStore, previews: Previews, composer: Composer, limits: TurnLimits, answers: Answers
+) -> Blueprint:
     routes = Blueprint("chat", __name__)
 
     @routes.post(PATH)
     def chat() -> Response:
         asked = chat_request.read(body.read_json(request))
-        client = guard.admit(store, asked.client_id)
+        client = guard.admit(store, previews, asked.client_id)
         question = Question(client, asked.message, asked.conversation_id)
         caller = Connection(request.environ)
         caller.limit_writes()

@@ -7,10 +7,13 @@ from flask import g, request
 from tts_service.clients.client import Client
 from tts_service.clients.store import ClientStore
 from tts_service.errors import ClientDisabled, OriginNotAllowed
-from tts_service.web import cors, origins
+from tts_service.web import cors, origins, previews
+from tts_service.web.previews import Previews
+
+_PREVIEW_OVER = "This preview has ended: it lasts an hour. Load the page again."
 
 
-def admit(store: ClientStore, client_id: str) -> Client:
+def admit(store: ClientStore, leave: Previews, client_id: str) -> Client:
     """The client. Raises ClientNotFound, OriginNotAllowed or ClientDisabled, in this order.
 
     From here on the answer can be read by pages of this client's own origins, and by no other's.
@@ -18,7 +21,7 @@ def admit(store: ClientStore, client_id: str) -> Client:
     client = store.get(client_id)
     g.client_id = client.client_id
     try:
-        origins.check(client.allowed_origins, dict(request.headers))
+        _check_origin(client, leave)
     except OriginNotAllowed:
         cors.grant(None)
         raise
@@ -26,3 +29,16 @@ def admit(store: ClientStore, client_id: str) -> Client:
     if not client.enabled:
         raise ClientDisabled(param="client_id")
     return client
+
+
+def _check_origin(client: Client, leave: Previews) -> None:
+    """A preview is admitted whatever the client's list says; one whose leave has ended is told so."""
+    headers = dict(request.headers)
+    if leave.admits(client.client_id, headers, request.host):
+        return
+    try:
+        origins.check(client.allowed_origins, headers)
+    except OriginNotAllowed as refusal:
+        if previews.HEADER in headers:
+            raise OriginNotAllowed(_PREVIEW_OVER) from refusal
+        raise

@@ -41,7 +41,7 @@ def install(
     guard.stand_before(behind)
     # A further page is a blueprint of its own, registered here: the guard stands before all of them.
     page = ClientPage(settings, composer, roster)
-    behind.register_blueprint(clients.blueprint(store, page))
+    behind.register_blueprint(clients.blueprint(store, database, page))
     behind.register_blueprint(listening.blueprint(store, composer))
     behind.register_blueprint(checks.blueprint(settings, store, composer, models, page))
     behind.register_blueprint(usage.blueprint(store, database))

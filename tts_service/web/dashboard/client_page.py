@@ -19,6 +19,7 @@ from tts_service.web import problems
 from tts_service.web.dashboard import error_page, forms, origin_lines, shell
 from tts_service.web.dashboard.forms import Draft
 from tts_service.web.dashboard.guard import form
+from tts_service.web.previews import Previews
 
 UNBORN = Client(client_id="", name="")
 PROVIDERS = {"xai": "xAI", "openai": "OpenAI", "compatible": "Compatible"}
@@ -28,7 +29,13 @@ ROSTER_S = 3.0  # longer than this, nobody waits for a page because the provider
 class ClientPage:
     def __init__(self, settings: Settings, composer: Composer, roster: Roster) -> None:
         self._settings, self._composer, self._roster = settings, composer, roster
+        self._previews = Previews(settings)
         self._costs = {engine: composer.prices.per_minute(engine) for engine in composer.engines}
+
+    def show_new(self) -> str:
+        """In a demo the website to try it on is there already: it can be taken out again."""
+        website = self._settings.demo_website or ""
+        return self._render(UNBORN, {**forms.values_of(UNBORN), "allowed_origins": website})
 
     def show(self, client: Client) -> str:
         return self._render(client, forms.values_of(client))
@@ -71,6 +78,8 @@ class ClientPage:
             "origin_warnings": origin_lines.warnings(origin_lines.read(values["allowed_origins"])),
             "urls": _urls(client),
             "snippet": self._snippet(client),
+            "preview_token": self._previews.token(client.client_id),
+            "demo_website": self._settings.demo_website,
         }
         absent: dict[str, Any] = {"faults": {}, "clashes": {}, "trial": None}
         return shell.render(f"dashboard/client/{template}.html", **ChainMap(more, given, absent))

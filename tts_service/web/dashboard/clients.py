@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, g, make_response, request
 
 from tts_service.clients.client import Client
+from tts_service.clients.spending import utc_today
 from tts_service.clients.store import ClientStore
+from tts_service.database.engine import Database
 from tts_service.errors import EditConflict, InvalidRequest
+from tts_service.usage.report import read_overview
 from tts_service.web.dashboard import client_page, forms, shell
 from tts_service.web.dashboard.client_page import ClientPage
 from tts_service.web.dashboard.guard import form
 
+_USED_DAYS = 7  # what the list says of a client's use
 
-def blueprint(store: ClientStore, page: ClientPage) -> Blueprint:
+
+def blueprint(store: ClientStore, database: Database, page: ClientPage) -> Blueprint:
     pages = Blueprint("clients", __name__, url_prefix="/clients")
 
     @pages.get("")
@@ -22,18 +28,22 @@ def blueprint(store: ClientStore, page: ClientPage) -> Blueprint:
         search = request.args.get("search", "").strip()
         found = store.page(search, cursor=request.args.get("cursor", ""))
         return shell.render(
-            "dashboard/clients.html", page=found, search=search, providers=client_page.PROVIDERS
+            "dashboard/clients.html",
+            page=found,
+            search=search,
+            providers=client_page.PROVIDERS,
+            used=read_overview(database, utc_today() - timedelta(days=_USED_DAYS - 1)),
         )
 
     @pages.get("/new")
     def new() -> str:
-        return page.show(client_page.UNBORN)
+        return page.show_new()
 
     @pages.post("/new")
     def add() -> Any:
         g.draft = forms.read(form())
         client = store.add(g.draft.approved())
-        return shell.go("dashboard.clients.edit", f"“{client.name}” is there.", client_id=client.client_id)
+        return shell.go("dashboard.clients.edit", _welcome(client), client_id=client.client_id)
 
     @pages.get("/<client_id>")
     def edit(client_id: str) -> str:
@@ -77,6 +87,10 @@ def _add_refusals(pages: Blueprint, store: ClientStore, page: ClientPage) -> Non
     def conflict(error: EditConflict) -> Response:
         client = store.get(g.client.client_id)
         return make_response(page.show_conflict(client, g.draft, form().get("seen", "")), error.status)
+
+
+def _welcome(client: Client) -> str:
+    return f"“{client.name}” is there. Try it on this page, or paste the line below into the website."
 
 
 def _told(before: Client, after: Client) -> str:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from tts_service.errors import CsrfRejected
 from tts_service.secret import Secret
+from tts_service.web import origins
 
 _LABEL = "tts-service dashboard form v1"
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class FormTokens:
@@ -38,31 +37,16 @@ class FormTokens:
 def check_sender(headers: Mapping[str, str], host: str, public_url: str | None, production: bool) -> None:
     """Raises CsrfRejected where the browser says that another site's page sent this.
 
-    `host` is the Host header, which is the address that the browser meant. A page with the Referrer-Policy
-    no-referrer sends `Origin: null`; then Sec-Fetch-Site alone has to speak. A program sends neither.
+    `host` as in `origins.is_own`. A page with the Referrer-Policy no-referrer sends `Origin: null`; then
+    Sec-Fetch-Site alone has to speak. A program sends neither.
     """
     site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
     if site not in (None, "same-origin", "none"):
         raise CsrfRejected
     if origin is None or (origin == "null" and site is not None):
         return
-    if origin != _origin_of(public_url) and not _is_own(origin, host, production):
+    if not origins.is_own(origin, host, public_url, production):
         raise CsrfRejected
-
-
-def _is_own(origin: str, host: str, production: bool) -> bool:
-    """Behind a proxy that ends TLS, only the name can be compared: the scheme here is not the browser's."""
-    scheme, _, name = origin.partition("://")
-    is_here = name.rpartition(":")[0] in _LOOPBACK or name in _LOOPBACK
-    safe = scheme == "https" or (scheme == "http" and (is_here or not production))
-    return bool(name) and name == host.lower() and safe
-
-
-def _origin_of(url: str | None) -> str | None:
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def _signed(key: bytes, text: str) -> str:

@@ -17,10 +17,7 @@ from tts_service.web.dashboard import origin_lines
 
 LABELS: Mapping[str, str] = {
     "name": "Name",
-    "ai_provider": "Provider",
-    "ai_base_url": "Base URL",
-    "ai_model": "Model",
-    "ai_api_key": "API key",
+    "allowed_origins": "Allowed origins",
     "speech_provider": "Speech",
     "speech_engine": "Engine",
     "voice": "Voice",
@@ -30,7 +27,10 @@ LABELS: Mapping[str, str] = {
     "retry_on_drift": "Speak again what came out differently",
     "system_prompt": "Instructions",
     "greeting": "Greeting",
-    "allowed_origins": "Allowed origins",
+    "ai_provider": "Provider",
+    "ai_base_url": "Base URL",
+    "ai_model": "Model",
+    "ai_api_key": "API key",
     "daily_limit": "Daily limit",
     "retention_days": "Keep conversations",
     "browser_tokens": "Tokens for browsers",

@@ -10,6 +10,7 @@
  *   data-theme     "light" or "dark"; otherwise the visitor's system decides
  *   data-autoplay  "off": a reply is spoken only when its Play button is pressed
  *   data-strings   a JSON object that replaces any of the STRINGS below
+ *   data-preview   for the dashboard
  *
  * window.ttsWidget
  *   open()  close()  send(text)  stop()  destroy()
@@ -476,6 +477,8 @@
     }
   }
 
+  const preview = options.preview && { "X-Widget-Preview": options.preview };
+
   /** A value kept in the browser's storage, or for this page only where storage is denied. */
   function remembered(area, key) {
     let value = null;
@@ -496,13 +499,13 @@
     };
   }
 
-  const conversation = remembered("sessionStorage", `tts-widget:${options.client}:conversation`);
+  const conversation = remembered(preview ? "" : "sessionStorage", `tts-widget:${options.client}:conversation`);
   const muted = remembered("localStorage", "tts-widget:muted");
 
   function post(path, body, signal, accept = "application/json") {
     return fetch(origin(path), {
       method: "POST",
-      headers: { "Content-Type": "application/json", Accept: accept },
+      headers: { "Content-Type": "application/json", Accept: accept, ...preview },
       body: JSON.stringify({ client_id: options.client, ...body }),
       credentials: "omit",
       signal,

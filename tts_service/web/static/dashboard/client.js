@@ -6,7 +6,7 @@ import { begin as sayPhrases } from "./pronunciations.js";
 import { begin as testKey } from "./test_key.js";
 import { begin as chooseVoice } from "./voices.js";
 
-const form = document.querySelector("form#client");
+const form = document.querySelector("form#settings");
 const player = new Player(form.dataset.hear);
 chooseVoice(form, player);
 sayPhrases(form, player);

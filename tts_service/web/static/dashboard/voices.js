@@ -36,7 +36,10 @@ export function begin(form, player) {
 
 function filter(group) {
   const rows = [...group.querySelectorAll(".voice")];
-  group.querySelector("input:checked")?.closest(".voice").scrollIntoView({ block: "nearest" });
+  const list = group.querySelector(".voices");
+  const chosen = group.querySelector("input:checked")?.closest(".voice");
+  // Only the list: scrollIntoView would move the whole page.
+  if (chosen) list.scrollTop = chosen.offsetTop - list.offsetTop - list.clientHeight / 2;
   if (rows.length <= FEW) return;
   const words = group.querySelector("#voice-words");
   group.querySelector("#voice-filter").hidden = false;
