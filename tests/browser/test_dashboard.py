@@ -86,7 +86,7 @@ def test_from_the_link_to_a_client_whose_snippet_can_be_copied(page: Page, link:
     assert fits_a_phone(page)
     page.get_by_label("Allowed origins").fill("https://www.acme.com")
     page.get_by_role("button", name="Make this client").click()
-    expect(page.get_by_role("status").first).to_contain_text("is ready")
+    expect(page.get_by_role("status").first).to_contain_text("is there")
 
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").click()
@@ -115,7 +115,7 @@ def test_without_scripts_all_but_copying_works(chromium: Browser, link: str) -> 
     page.get_by_label("Greeting").fill("Hello")
     page.get_by_label("Name", exact=True).focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status").first).to_contain_text("is ready")
+    expect(page.get_by_role("status").first).to_contain_text("is there")
     expect(page.get_by_role("button", name="Copy")).to_have_count(0)
     page.get_by_role("button", name="Switch off").click()
     expect(page.get_by_role("status").first).to_contain_text("Switched off")

@@ -1,4 +1,4 @@
-"""What a person hears and is told on a client's page before saving it: in Chromium, with the sandbox behind."""
+"""What a person hears and is told on a client's page before saving it, in Chromium; behind it the sandbox."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_two_voices_are_heard_one_after_the_other_and_stop_each_other(form: Form
     assert len(durations) == 2
     assert min(durations) > 0.5
     assert form.asked == ["hear", "hear"]
-    expect(form.page.get_by_label("Ara")).to_be_checked()  # hearing is not choosing
+    expect(form.page.get_by_role("radio", name="Ara")).to_be_checked()  # hearing is not choosing
 
 
 def test_the_greeting_is_heard_as_it_stands_in_the_form(form: Form) -> None:
@@ -161,10 +161,10 @@ def test_one_of_many_voices_is_found_by_a_word_and_chosen(form: Form) -> None:
     expect(form.page.locator(".voice:visible")).to_have_count(1)
     form.page.get_by_label("Filter the voices").fill("female ca")
     expect(form.page.locator(".voice:visible")).to_have_count(1)
-    form.page.get_by_label("Carina").check()
+    form.page.get_by_role("radio", name="Carina").check()
     form.page.get_by_role("button", name="Save changes").click()
     expect(form.page.get_by_role("status").first).to_have_text("Saved.")
-    expect(form.page.get_by_label("Carina")).to_be_checked()
+    expect(form.page.get_by_role("radio", name="Carina")).to_be_checked()
 
 
 def test_a_custom_voice_is_typed_and_a_later_choice_counts_instead(form: Form) -> None:
@@ -172,7 +172,7 @@ def test_a_custom_voice_is_typed_and_a_later_choice_counts_instead(form: Form) -
     other.fill("leo")
     form.page.get_by_role("button", name="Play leo", exact=True).click()
     form.is_heard()
-    form.page.get_by_label("Eve").check()
+    form.page.get_by_role("radio", name="Eve").check()
     expect(other).to_have_value("")
 
 

@@ -25,6 +25,12 @@ export class Player {
     button.addEventListener("click", () => this.#press(button, says, ask()));
   }
 
+  /** Of a button whose sound is another one now. */
+  rename(button, name) {
+    if (this.#now?.button === button) this.#stop();
+    this.#show(button, "idle", name);
+  }
+
   async #press(button, says, { name, fields }) {
     const again = this.#now?.button === button;
     this.#stop();

@@ -4,34 +4,45 @@ import { fieldsOf } from "./request.js";
 
 /** What decides how something sounds, and with whose key. */
 export const MANNER = [
-  "ai_provider", "ai_base_url", "ai_api_key", "speech_engine", "speed", "language", "pronunciations", "retry_on_drift",
+  "ai_provider", "ai_base_url", "ai_api_key", "remove_key", "speech_engine", "speed", "language", "pronunciations",
+  "retry_on_drift",
 ];
 const FEW = 8; // voices that are seen at once
 
 export function begin(form, player) {
   const group = form.querySelector("#voice");
   const says = group.querySelector(".says");
-  const other = form.querySelector("#voice_other");
   for (const button of group.querySelectorAll("[data-voice]")) {
     player.attach(button, says, () => ({
       name: button.dataset.name,
       fields: { ...fieldsOf(form, [...MANNER, "greeting"]), voice: button.dataset.voice },
     }));
   }
-  const hearOther = form.querySelector("[data-voice-from]");
-  player.attach(hearOther, says, () => ({
+  custom(form, player, says);
+  filter(group);
+}
+
+/** The field for a voice that is in no list. */
+function custom(form, player, says) {
+  const other = form.querySelector("#voice_other");
+  const button = form.querySelector("[data-voice-from]");
+  const ask = () => ({
     name: other.value.trim() || "this voice",
     fields: { ...fieldsOf(form, [...MANNER, "greeting"]), voice: other.value },
-  }));
-  hearOther.disabled = !other.value.trim();
-  other.addEventListener("input", () => (hearOther.disabled = !other.value.trim()));
+  });
+  const follow = () => {
+    button.disabled = !other.value.trim();
+    player.rename(button, ask().name);
+  };
+  player.attach(button, says, ask);
+  other.addEventListener("input", follow);
   // A choice made after typing is meant.
-  group.addEventListener("change", (event) => {
+  form.querySelector("#voice").addEventListener("change", (event) => {
     if (event.target.name !== "voice") return;
     other.value = "";
-    hearOther.disabled = true;
+    follow();
   });
-  filter(group);
+  follow();
 }
 
 function filter(group) {
@@ -46,7 +57,8 @@ function filter(group) {
   words.addEventListener("input", () => {
     const wanted = words.value.toLowerCase().split(/[\s,]+/).filter(Boolean);
     const fits = (row) => {
-      const has = row.querySelector("label").textContent.toLowerCase().split(/[\s,]+/);
+      const words = [...row.querySelectorAll("b, .small")].map((part) => part.textContent).join(" ");
+      const has = words.toLowerCase().split(/[\s,]+/);
       return wanted.every((word) => has.some((one) => one.startsWith(word)));
     };
     for (const row of rows) row.hidden = !fits(row);
