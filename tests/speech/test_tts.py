@@ -700,7 +700,7 @@ def test_two_replies_of_one_voice_are_one_call_at_the_sandbox(
 ) -> None:
     engine, voice, key = tts(SpeechLimits()), Voice("rex"), Secret("xai-sandbox-twice")
     for text in ("First.", "Second."):
-        *_, last = speak(engine, voice, key, text, Deadline.after(10))
+        *_, last = speak(engine, voice, key, [text], Deadline.after(10))
         assert last == Ended(None)
     calls = requests.get(sandbox.replace("/v1", "/sandbox/calls"), timeout=5).json()["calls"]
     [call] = [call for call in calls if call["voice"] == "rex"]
