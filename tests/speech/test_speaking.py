@@ -428,7 +428,7 @@ def test_a_whole_text_from_the_cache_needs_no_connection(way: Way, serve: Any, b
     peer = serve(way.speaking())
     engine = way.engine(bench, peer.port, cache=SpeechCache())
     engine.remember(Voice("ara"), ONE, Pcm(sound(1), 24_000))
-    told = list(speak(engine, Voice("ara"), Secret(CANARY), ONE, Deadline.after(5)))
+    told = list(speak(engine, Voice("ara"), Secret(CANARY), [ONE], Deadline.after(5)))
     assert told == [FirstSound(), Piece(0, ONE, Pcm(sound(1), 24_000), cached=True), Ended()]
     assert peer.lines == []
 

@@ -661,10 +661,12 @@ def test_a_fault_of_the_sandbox_gives_its_code_or_the_sound(
     assert [entry["code"] for entry in journal()] == [code or "-"]
 
 
-def say(base_url: str, out: Path, text: str, key: str = "xai-sandbox") -> subprocess.CompletedProcess[str]:
+def say(
+    base_url: str, out: Path, text: str, key: str = "xai-sandbox", **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tts_service.cli", "say", text, "--engine", "tts", "--out", str(out)],
-        env=os.environ | {"XAI_BASE_URL": base_url, "XAI_API_KEY": key},
+        env=os.environ | {"XAI_BASE_URL": base_url, "XAI_API_KEY": key} | environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -678,11 +680,26 @@ def test_say_writes_a_wav_as_long_as_its_words(sandbox: str, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     with wave.open(str(out)) as sound:
         assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (24_000, 1, 2)
-        seconds = sound.getnframes() / sound.getframerate()
+        frames = sound.getnframes()
+    seconds = frames / 24_000
     assert len(text) / 25 < seconds < len(text) / 8, "people say about fifteen characters a second"
-    assert out.stat().st_size == 44 + seconds * 48_000
+    assert out.stat().st_size == 44 + frames * 2
     assert f"{seconds:.2f} s of ara" in done.stdout
     assert "first sound" in done.stderr
+
+
+def test_say_reads_no_markdown_and_keeps_the_sentences_of_a_text_that_is_too_long(
+    sandbox: str, tmp_path: Path
+) -> None:
+    text = "# Welcome\n\n**Ask** [our team](https://example.com/x) 🙂 today. " + "We like questions. " * 20
+    done = say(sandbox, tmp_path / "out.wav", text, MAX_SPEECH_S="6")
+    assert done.returncode == 0, done.stderr
+    assert "speech_too_long" in done.stderr
+    with wave.open(str(tmp_path / "out.wav")) as sound:
+        assert 2 < sound.getnframes() / sound.getframerate() <= 6
+    calls = requests.get(sandbox.replace("/v1", "/sandbox/calls"), timeout=5).json()["calls"]
+    [asked] = [call["texts"] for call in calls if "Welcome" in "".join(call.get("texts") or ())]
+    assert "".join(asked).startswith("Welcome. Ask our team today.")
 
 
 def test_say_that_fails_says_why_in_one_line_and_leaves_no_file(sandbox: str, tmp_path: Path) -> None:
@@ -700,7 +717,7 @@ def test_two_replies_of_one_voice_are_one_call_at_the_sandbox(
 ) -> None:
     engine, voice, key = tts(SpeechLimits()), Voice("rex"), Secret("xai-sandbox-twice")
     for text in ("First.", "Second."):
-        *_, last = speak(engine, voice, key, text, Deadline.after(10))
+        *_, last = speak(engine, voice, key, [text], Deadline.after(10))
         assert last == Ended(None)
     calls = requests.get(sandbox.replace("/v1", "/sandbox/calls"), timeout=5).json()["calls"]
     [call] = [call for call in calls if call["voice"] == "rex"]

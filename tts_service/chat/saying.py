@@ -27,7 +27,7 @@ def say(composer: Composer, client: Client, words: str) -> Voicing:
     try:
         key = composer.admit_voice(client)
         engine, deadline = composer.engines[client.speech_engine], Deadline.after(composer.budgets.speech_s)
-        return Voicing.heard(client.voice, speak(engine, voice_of(client), key, words, deadline))
+        return Voicing.heard(client.voice, speak(engine, voice_of(client), key, [words], deadline))
     except SpeechError as error:
         return Voicing(error)
 

@@ -64,17 +64,8 @@ def demo(live: bool, port: int) -> None:
         client_id = _demo_client([url, f"http://localhost:{service_port}"])
         dashboard = dashboard_link(url)
         environment["SETUP_LINK"] = "no"  # it is in our banner: a second one would replace it
-        bind = f"{HOST}:{service_port}"
-        gunicorn = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "--bind",
-            bind,
-            "--keep-alive",
-            KEEP_ALIVE_S,
-            "wsgi:app",
-        ]
+        bound = ["--bind", f"{HOST}:{service_port}", "--keep-alive", KEEP_ALIVE_S]
+        gunicorn = [sys.executable, "-m", "gunicorn", *bound, "wsgi:app"]
         website = _started_website(running, environment)
         environment["DEMO_WEBSITE"] = website
         service = running.enter_context(_child(gunicorn, environment))

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tts_service import metrics, threads
 from tts_service.deadline import Deadline
@@ -59,22 +59,24 @@ def speak(
     engine: Engine,
     voice: Voice,
     key: Secret,
-    text: str,
+    sentences: Sequence[str],
     deadline: Deadline,
     lifeline: Lifeline | None = None,
 ) -> Iterator[Told]:
-    """`text` as one reply, for callers that have it whole; from the cache without any connection.
+    """`sentences` as one reply, for callers that have it whole; one sentence that is in the cache needs no
+    connection. A sentence goes whole or not at all.
 
     The last of what it tells is `Ended`. Cutting `lifeline` cancels it. Raises SpeechBusy.
     """
-    if (pcm := engine.recalled(voice, text)) is not None:
-        yield from (FirstSound(), Piece(0, text, pcm, cached=True), Ended())
+    if len(sentences) == 1 and (pcm := engine.recalled(voice, sentences[0])) is not None:
+        yield from (FirstSound(), Piece(0, sentences[0], pcm, cached=True), Ended())
         return
     told: queue.SimpleQueue[Told] = queue.SimpleQueue()
     speaking = begin(engine, voice, key, told.put)
     if lifeline is not None:
         lifeline.on_cut(speaking.cancel)
-    speaking.say(text, deadline)
+    for sentence in sentences:
+        speaking.say(sentence, deadline)
     speaking.finish()
     try:
         while True:
@@ -244,7 +246,7 @@ class Speaking:
             return pcm
         again: Pcm | None = None
         with contextlib.suppress(SpeechBusy):  # reported where it was raised; there is sound all the same
-            for event in speak(second, self._voice, self._key, text, self._limit(), self._lifeline):
+            for event in speak(second, self._voice, self._key, [text], self._limit(), self._lifeline):
                 if isinstance(event, Asked):
                     self._tell(event)
                 elif isinstance(event, Piece) and event.pcm.rate_hz == pcm.rate_hz:
