@@ -166,13 +166,20 @@ def test_a_client_that_is_not_saved_yet_is_heard_with_the_key_that_is_typed(stud
         studio.post("/dashboard/hear", said | {"ai_api_key": "xai-nobodys-canary", "voice": "sal"})
     )
     assert (status, code) == (502, "speech_auth")
-    assert "Test the client's key" in message
+    assert message.endswith("Check that it is valid and may use the Voice endpoint.")
 
 
 def test_the_stored_key_speaks_until_another_provider_is_chosen(studio: Studio) -> None:
     client_id = studio.client(ai_api_key="xai-sandbox-of-acme+realtime.http=403", greeting="Whose key?")
     assert refused(studio.hears(client_id, ai_provider="xai"))[1] == "speech_auth"
     assert seconds(studio.hears(client_id, ai_provider="openai")) > 0, "the service's own key spoke"
+
+
+def test_a_failure_of_the_voice_says_what_to_do(studio: Studio) -> None:
+    key = "xai-sandbox+realtime.no_audio"
+    status, code, message = refused(studio.hears(studio.client(), greeting="Silence.", ai_api_key=key))
+    assert (status, code) == (502, "speech_empty")
+    assert "choose the other speech engine" in message
 
 
 def test_a_limit_that_is_used_up_is_told_with_what_to_do(studio: Studio) -> None:
@@ -225,6 +232,15 @@ def test_the_voices_of_the_provider_stand_on_the_page_and_a_custom_one_stays(stu
     calls = len(studio.calls())
     studio.page(f"{CLIENTS}/{client_id}")
     assert len(studio.calls()) == calls, "the list is kept"
+
+
+def test_a_provider_that_hangs_does_not_hold_the_page(studio: Studio) -> None:
+    client_id = studio.client(ai_api_key="xai-sandbox+voices.hang")
+    began = time.monotonic()
+    page = studio.page(f"{CLIENTS}/{client_id}")
+    assert time.monotonic() - began < 8
+    assert page.count('name="voice"') == 5
+    assert "did not list its voices in time" in page
 
 
 def test_a_typed_voice_counts_instead_of_the_chosen_one(studio: Studio) -> None:

@@ -13,7 +13,7 @@ from tts_service.chat import saying
 from tts_service.chat.turn import Composer
 from tts_service.clients.client import Client
 from tts_service.clients.store import ClientStore
-from tts_service.errors import SpeechBudget, SpeechBusy, SpeechError
+from tts_service.errors import SpeechAuth, SpeechBudget, SpeechBusy, SpeechError, SpeechProtocol
 from tts_service.speech.audio import wav
 from tts_service.web import problems
 from tts_service.web.dashboard import failures, forms
@@ -43,7 +43,8 @@ _EXAMPLES = {
     "nl": "Hallo! Waarmee kan ik u helpen?",
     "pt": "Olá! Como posso ajudar?",
 }
-A_MINUTE, AT_ONCE = 60, 3
+A_MINUTE, AT_ONCE = 60, 4
+_ADVISES = (SpeechAuth, SpeechProtocol)
 
 
 def blueprint(store: ClientStore, composer: Composer) -> Blueprint:
@@ -83,8 +84,12 @@ def _sound(composer: Composer, client: Client, text: str) -> Response:
 
 
 def _silent(error: SpeechError) -> Response:
-    """With what to do about it: here somebody reads it who can."""
-    told = type(error)(f"{error.message} {failures.advice(error.code)}")
+    """With what to do about it, unless it says that already: here somebody reads it who can."""
+    told = (
+        error
+        if isinstance(error, _ADVISES)
+        else type(error)(f"{error.message} {failures.advice(error.code)}")
+    )
     if isinstance(error, SpeechBudget):
         return problems.render(told, 429)
     return problems.render(told, 503 if isinstance(error, SpeechBusy) else 502)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tts_service.accounts.sessions import Session
+from tts_service.deadline import Clock
 from tts_service.errors import RateLimited
 from tts_service.web.windows import MemoryWindows
 
@@ -21,9 +23,9 @@ _WINDOW_S = 60.0
 class Pace:
     """One for each kind of thing."""
 
-    def __init__(self, a_minute: int, at_once: int) -> None:
+    def __init__(self, a_minute: int, at_once: int, clock: Clock = time.monotonic) -> None:
         self._a_minute, self._at_once = a_minute, at_once
-        self._windows = MemoryWindows()
+        self._windows = MemoryWindows(clock)
         self._lock = threading.Lock()
         self._running: Counter[str] = Counter()
 
@@ -42,7 +44,7 @@ class Pace:
         with self._lock:
             if self._running[who] >= self._at_once:
                 raise RateLimited(
-                    "That is running already. Wait until one of them has finished.", retry_after_s=2
+                    f"At most {self._at_once} of these at once. Wait until one has finished.", retry_after_s=2
                 )
             wait_s = self._windows.take(who, self._a_minute, _WINDOW_S)
             if wait_s > 0:
