@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -62,6 +63,12 @@ def _nothing_leaks() -> Iterator[None]:
 
     What module- and session-wide fixtures opened before stays in the baseline.
     """
+    with nothing_leaks():
+        yield
+
+
+@contextmanager
+def nothing_leaks() -> Iterator[None]:
     threads, sockets = _threads(), _sockets()
     yield
     deadline = time.monotonic() + SETTLE_S

@@ -16,7 +16,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tts_service import logs, metrics
 from tts_service.accounts import first_run
 from tts_service.accounts.invitations import Invitations
-from tts_service.assembly import open_composer
+from tts_service.assembly import open_composer, open_roster
+from tts_service.chat.models import Models
 from tts_service.chat.turn import Composer
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.spending import Spending
@@ -98,7 +99,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         ledger.start()
         composer = open_composer(settings, dialer, upstream, Spending(database), _recorded_by(ledger), shared)
         opened.callback(composer.close)
-        app = _flask(settings, database, composer, ledger, shared)
+        app = _flask(settings, database, upstream, composer, ledger, shared)
         if settings.setup_link:
             first_run.announce(Invitations(database), settings.own_url, sys.stdout)
         app.extensions[_RUNNING] = Running(composer, opened.pop_all())
@@ -114,6 +115,7 @@ def close_app(app: Flask) -> None:
 def _flask(
     settings: Settings,
     database: Database,
+    upstream: Upstream,
     composer: Composer,
     ledger: Ledger,
     shared: SharedMemory | None,
@@ -141,7 +143,8 @@ def _flask(
         bearer = Bearer(settings.admin_token, MemoryWindows())
         app.register_blueprint(admin.blueprint(store, bearer))
         app.register_blueprint(metrics_endpoint.blueprint(bearer))
-    dashboard.install(app, settings, database, store, ledger)
+    roster, models = open_roster(settings, upstream), Models(upstream)
+    dashboard.install(app, settings, database, store, ledger, composer, roster, models)
     if settings.trusted_proxies:
         # Only as many hops as the operator vouches for; what stands before them is a stranger's claim (5-39).
         hops = settings.trusted_proxies

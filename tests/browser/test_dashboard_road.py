@@ -126,11 +126,7 @@ def makes_client(page: Page, name: str, voice: str) -> None:
 
 
 def chooses(page: Page, voice: str) -> None:
-    cards = page.locator(f"input[type=radio][name=voice][value={voice}]")
-    if cards.count():
-        cards.check(force=True)
-    else:
-        page.locator("[name=voice]").fill(voice)
+    page.locator(f"input[type=radio][name=voice][value={voice}]").check()
 
 
 def pastes_on_the_website(page: Page) -> Visitor:

@@ -1,4 +1,4 @@
-"""What is counted of a turn and of a greeting when it is over. Pure but for the clock."""
+"""What is counted of a turn, and of speech without one, when it is over. Pure but for the clock."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def turn(
     )
 
 
-def greeting(client: Client, voicing: Voicing, dollars: float) -> Turn:
+def speech(client: Client, voicing: Voicing, dollars: float) -> Turn:
+    """Without a turn: a greeting, or a voice that somebody tries."""
     return Turn(
         client_id=client.client_id,
         ended_at=time.time(),

@@ -24,7 +24,7 @@ class KeyCheck:
     that it answers.
     """
 
-    model: str  # the route's
+    model: str  # the route's; empty where none is chosen yet
     models: tuple[str, ...] | None
     has_key: bool = True  # False: the server was asked without one, as models at home are
 
@@ -42,6 +42,8 @@ class KeyCheck:
         if self.models is None:
             return "The server answers, but keeps no list of models, so the key cannot be tested this way."
         accepted = "The key is accepted" if self.has_key else "The server answers without a key"
+        if not self.model:
+            return f"{accepted}. No model is chosen yet: take one of those it lists."
         if self.has_model:
             return f"{accepted}, and {self.model} is among the models it lists."
         return f"{accepted}, but does not list {self.model}. Check the name, unless it is an alias."

@@ -50,7 +50,10 @@ class Providers:
 
     def speech_key_for(self, client: Client) -> Secret:
         """Raises SpeechAuth."""
-        key = (client.ai_api_key if client.ai_provider == "xai" else None) or self.xai.key
+        key = self.find_speech_key(client)
         if key is None:
             raise SpeechAuth("There is no key for the voice. Set XAI_API_KEY, or the client's ai_api_key.")
         return key
+
+    def find_speech_key(self, client: Client) -> Secret | None:
+        return (client.ai_api_key if client.ai_provider == "xai" else None) or self.xai.key

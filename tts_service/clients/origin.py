@@ -50,6 +50,21 @@ def allowed(text: str) -> str:
     return ANY if text == ANY else serialised(text)
 
 
+def meant(text: str) -> str | None:
+    """The origin that somebody probably meant who typed `text`, as after copying a page's address."""
+    lowered = text.strip().lower()
+    scheme, separator, rest = lowered.partition("://")
+    if not separator:
+        scheme, rest = "https", lowered
+    host = re.split(r"[/\\?#]", rest)[0].rpartition("@")[2]
+    if "." not in host and not host.startswith("localhost"):
+        return None
+    try:
+        return serialised(f"{scheme}://{host}")
+    except NotAnOrigin:
+        return None
+
+
 def _mistake(text: str) -> str:
     """The likeliest reason why `text`, in lower case, is no origin."""
     rest = text.partition("://")[2]

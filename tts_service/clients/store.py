@@ -66,7 +66,7 @@ class ClientStore:
         """A new client. Raises UnknownField and InvalidRequest."""
         if "name" not in changes:
             raise InvalidRequest("name is required: 1 to 100 characters.", param="name")
-        client = self._revised(Client(client_id=str(uuid.uuid4()), name=""), changes)
+        client = self.revised(Client(client_id=str(uuid.uuid4()), name=""), changes)
         with self._database.writing() as connection:
             connection.execute(insert(tables.clients).values(self._row(client, kept_token=None)))
             return self._client(_found(connection, client.client_id))
@@ -105,7 +105,7 @@ class ClientStore:
         with self._database.writing() as connection:
             row = _found(connection, client_id, _SELECT_TO_CHANGE)
             before = self._unchanged(row, if_match)
-            client = self._revised(before, changes)
+            client = self.revised(before, changes)
             values = self._row(client, kept_token=None if _KEY_FIELD in changes else row.ai_api_key_sealed)
             connection.execute(update(tables.clients).where(_ROW_OF).values(values), {"wanted": client_id})
             if client.retention_days < before.retention_days:
@@ -137,13 +137,8 @@ class ClientStore:
                 )
         return len(renewed)
 
-    def _unchanged(self, row: _Row, if_match: Set[str] | None) -> Client:
-        client = self._client(row)
-        if if_match is not None and client.version not in if_match:
-            raise EditConflict
-        return client
-
-    def _revised(self, client: Client, changes: Mapping[str, object]) -> Client:
+    def revised(self, client: Client, changes: Mapping[str, object]) -> Client:
+        """`client` as it would be after `changes`; nothing is stored. See `client.revised`."""
         after = revised(client, changes, vouches=self._vouches_for_urls)
         plain = any(origin.startswith("http://") for origin in after.allowed_origins)
         if self._production and plain and "allowed_origins" in changes:  # faults 5-100
@@ -151,6 +146,12 @@ class ClientStore:
                 "allowed_origins must begin with https:// when ENV=production.", param="allowed_origins"
             )
         return after
+
+    def _unchanged(self, row: _Row, if_match: Set[str] | None) -> Client:
+        client = self._client(row)
+        if if_match is not None and client.version not in if_match:
+            raise EditConflict
+        return client
 
     def _renewed(self, rows: Sequence[_Row]) -> Iterator[tuple[str, str]]:
         for row in rows:

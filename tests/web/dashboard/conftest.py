@@ -161,12 +161,13 @@ class Office:
 
 
 @contextmanager
-def _opened(folder: Path, **changes: str) -> Iterator[Office]:
+def opened(folder: Path, **changes: str) -> Iterator[Office]:
     env = {
         "TTS_INSTANCE": str(folder),
         "DATABASE_URL": f"sqlite:///{folder}/tts.db",
         "SECRET_KEY": SECRET_KEY,
         "XAI_API_KEY": "xai-canary-of-the-operator",
+        "XAI_BASE_URL": "http://127.0.0.1:9/v1",  # nobody listens there
     }
     settings = load(env | changes)
     with ExitStack() as running:
@@ -187,7 +188,7 @@ def _opened(folder: Path, **changes: str) -> Iterator[Office]:
 def open_office(tmp_path: Path) -> Iterator[Callable[..., Office]]:
     """Opens one without accounts, with settings of its own: `open_office(ENV="production")`."""
     with ExitStack() as running:
-        yield lambda **changes: running.enter_context(_opened(tmp_path, **changes))
+        yield lambda **changes: running.enter_context(opened(tmp_path, **changes))
 
 
 @pytest.fixture(scope="session")
@@ -195,7 +196,7 @@ def _office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     # A form's time limit is watched by a thread that lingers for a second. Kept busy, it is there before each
     # test, and none has to wait for its end.
     kept = _alarms.set(3600, lambda: None)
-    with _opened(tmp_path_factory.mktemp("office")) as office:
+    with opened(tmp_path_factory.mktemp("office")) as office:
         yield office
     _alarms.cancel(kept)
 
@@ -209,12 +210,16 @@ def _password_hash() -> str:
 @pytest.fixture
 def office(_office: Office, _password_hash: str) -> Office:
     """With one account and nothing else. All tests share one service."""
-    ada = {"account_id": ACCOUNT_ID, "name": NAME, "password_hash": _password_hash, "created_at": 0}
-    with _office.database.writing() as connection:
+    begin_anew(_office.database, _password_hash)
+    return _office
+
+
+def begin_anew(database: Database, password_hash: str) -> None:
+    ada = {"account_id": ACCOUNT_ID, "name": NAME, "password_hash": password_hash, "created_at": 0}
+    with database.writing() as connection:
         for table in tables.metadata.tables.values():
             connection.execute(delete(table))
         connection.execute(insert(tables.accounts).values(ada))
-    return _office
 
 
 @pytest.fixture

@@ -326,12 +326,18 @@ def test_what_an_open_or_empty_list_of_origins_means_is_said(office: Any, ada: A
     assert "Every website may use this client and spend its money" in ada.opens(edit(everybody)).text
 
 
+def test_without_the_provider_the_classic_five_can_be_chosen_and_the_page_says_why(ada: Any) -> None:
+    page = ada.opens(NEW).text
+    assert page.count('name="voice"') == 5
+    assert "The voice provider cannot be reached." in page
+
+
 def test_the_snippet_and_the_costs_stand_where_they_are_needed(office: Any, ada: Any) -> None:
     client = office.store.add({"name": "Acme"})
     text = plain(ada.opens(edit(client)))
     assert f'<script async src="{ada.origin}/widget.js" data-client="{client.client_id}"></script>' in text
-    assert "$0.08 a minute of sound" in text
-    assert "$0.013 a minute of sound" in text
+    assert "$0.098 a minute of speech" in text
+    assert "$0.013 a minute of speech" in text
 
 
 @pytest.mark.parametrize(

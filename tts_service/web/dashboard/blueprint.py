@@ -11,23 +11,39 @@ from tts_service.accounts.invitations import Invitations
 from tts_service.accounts.sessions import Sessions
 from tts_service.accounts.sign_in import SignIn
 from tts_service.accounts.store import AccountStore
+from tts_service.chat.models import Models
+from tts_service.chat.turn import Composer
 from tts_service.clients.store import ClientStore
 from tts_service.database.engine import Database
 from tts_service.settings import Settings
+from tts_service.speech.roster import Roster
 from tts_service.usage.ledger import Ledger
-from tts_service.web.dashboard import clients, conversations, door, usage
+from tts_service.web.dashboard import checks, clients, conversations, door, listening, usage
+from tts_service.web.dashboard.client_page import ClientPage
 from tts_service.web.dashboard.cookie import SessionCookie
 from tts_service.web.dashboard.guard import Guard
 
 
-def install(app: Flask, settings: Settings, database: Database, store: ClientStore, ledger: Ledger) -> None:
+def install(
+    app: Flask,
+    settings: Settings,
+    database: Database,
+    store: ClientStore,
+    ledger: Ledger,
+    composer: Composer,
+    roster: Roster,
+    models: Models,
+) -> None:
     sessions, cookie = Sessions(database), SessionCookie(settings.production)
     signing_in = SignIn(AccountStore(database), Attempts(database))
     guard = Guard(sessions, cookie, settings)
     behind = _pages(sessions, cookie)
     guard.stand_before(behind)
     # A further page is a blueprint of its own, registered here: the guard stands before all of them.
-    behind.register_blueprint(clients.blueprint(settings, store, database))
+    page = ClientPage(settings, composer, roster)
+    behind.register_blueprint(clients.blueprint(store, database, page))
+    behind.register_blueprint(listening.blueprint(store, composer))
+    behind.register_blueprint(checks.blueprint(settings, store, composer, models, page))
     behind.register_blueprint(usage.blueprint(store, database))
     behind.register_blueprint(conversations.blueprint(store, database, ledger))
     app.register_blueprint(door.blueprint(guard, signing_in, Invitations(database), sessions, cookie))

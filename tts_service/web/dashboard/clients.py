@@ -12,9 +12,7 @@ from tts_service.clients.spending import utc_today
 from tts_service.clients.store import ClientStore
 from tts_service.database.engine import Database
 from tts_service.errors import EditConflict, InvalidRequest
-from tts_service.settings import Settings
 from tts_service.usage.report import read_overview
-from tts_service.web import problems
 from tts_service.web.dashboard import client_page, forms, shell
 from tts_service.web.dashboard.client_page import ClientPage
 from tts_service.web.dashboard.guard import form
@@ -22,9 +20,8 @@ from tts_service.web.dashboard.guard import form
 _USED_DAYS = 7  # what the list says of a client's use
 
 
-def blueprint(settings: Settings, store: ClientStore, database: Database) -> Blueprint:
+def blueprint(store: ClientStore, database: Database, page: ClientPage) -> Blueprint:
     pages = Blueprint("clients", __name__, url_prefix="/clients")
-    page = ClientPage(settings)
 
     @pages.get("")
     def index() -> str:
@@ -84,12 +81,7 @@ def _add_switches(pages: Blueprint, store: ClientStore) -> None:
 
 def _add_refusals(pages: Blueprint, store: ClientStore, page: ClientPage) -> None:
     """A change that was refused is shown again as it was typed."""
-
-    @pages.errorhandler(InvalidRequest)
-    def unfit(error: InvalidRequest) -> Response:
-        if "draft" not in g:
-            return problems.render(error)
-        return make_response(page.show_again(g.get("client", client_page.UNBORN), g.draft, error), 422)
+    pages.register_error_handler(InvalidRequest, page.refuse)
 
     @pages.errorhandler(EditConflict)
     def conflict(error: EditConflict) -> Response:

@@ -60,9 +60,13 @@ _ADVICE = {
 def explained(failures: Mapping[str, int]) -> list[Failure]:
     """In the order they come in. A code of another release is shown without a meaning."""
     return [
-        Failure(code, count, _MEANINGS.get(code, "A code of another release."), _ADVICE.get(code, _OURS))
+        Failure(code, count, _MEANINGS.get(code, "A code of another release."), advice(code))
         for code, count in failures.items()
     ]
+
+
+def advice(code: str) -> str:
+    return _ADVICE.get(code, _OURS)
 
 
 def _classes(root: type[ServiceError]) -> Iterator[type[ServiceError]]:

@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tts_service.clients import fields, origin
+from tts_service.clients import fields
 from tts_service.clients.client import Client
 from tts_service.errors import InvalidRequest, InvalidValue, UnknownField
+from tts_service.web.dashboard import origin_lines
 
 LABELS: Mapping[str, str] = {
     "name": "Name",
@@ -39,7 +40,7 @@ LABELS: Mapping[str, str] = {
 _BOXES = ("browser_tokens", "retry_on_drift")
 _EMPTY_IS_NONE = ("ai_base_url", "ai_model", "daily_limit")
 _NUMBERS = ("speed", "daily_limit", "retention_days")
-_BESIDE = ("csrf_token", "version", "seen", "remove_key")
+_BESIDE = ("csrf_token", "version", "seen", "remove_key", "voice_other")
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,11 @@ class Draft:
     faults: Mapping[str, Fault] = field(default_factory=dict)
 
     def approved(self) -> Mapping[str, object]:
-        """The changes. Raises InvalidRequest where a field does not fit."""
+        """The changes. Raises InvalidValue for the first field that does not fit."""
         if self.faults:
-            raise InvalidRequest("Some of the fields do not fit.")
+            name, first = next(iter(self.faults.items()))
+            message = " ".join((f"{LABELS[name]}: {first.message}", *first.lines))
+            raise InvalidValue(message, param=name)
         return self.changes
 
 
@@ -86,6 +89,8 @@ def read(form: Mapping[str, str]) -> Draft:
     for name in form:
         if name not in LABELS and name not in _BESIDE:
             raise UnknownField("The form has a field that a client does not have.")
+    if form.get("voice_other", "").strip():  # typed, beside the voices to choose from
+        form = {**form, "voice": form["voice_other"]}
     values = {name: form.get(name, "") for name in LABELS if name != "ai_api_key"}
     changes: dict[str, object] = {}
     faults: dict[str, Fault] = {}
@@ -161,11 +166,9 @@ def _tie_url(form: Mapping[str, str], changes: dict[str, object], faults: dict[s
 
 
 def _origin_faults(text: str) -> Iterable[str]:
-    for number, line in _numbered(text):
-        try:
-            origin.allowed(line)
-        except origin.NotAnOrigin as mistake:
-            yield f"Line {number}: {mistake}."
+    for line in origin_lines.read(text):
+        if line.mistake:
+            yield f"Line {line.number}: {line.mistake}."
 
 
 def _pronunciation_faults(text: str) -> Iterable[str]:
@@ -176,7 +179,7 @@ def _pronunciation_faults(text: str) -> Iterable[str]:
             yield f"Line {number}: write it as phrase = respelling."
         elif phrase in known:
             yield f"Line {number}: this phrase stands there twice."
-        elif not _is_fit("pronunciations", {phrase: said}):
+        elif not is_fit("pronunciations", {phrase: said}):
             yield (
                 f"Line {number}: a phrase has letters, digits, apostrophes and spaces, at most 100; "
                 "its respelling at most 128 characters."
@@ -190,7 +193,8 @@ _LINES: Mapping[str, Callable[[str], tuple[str, ...]]] = {
 }
 
 
-def _is_fit(name: str, value: object) -> bool:
+def is_fit(name: str, value: object) -> bool:
+    """Whether a client's field can hold it."""
     try:
         fields.checked({name: value})
     except InvalidValue:
