@@ -40,7 +40,7 @@ install-test: .venv/test
 	@touch $@
 
 .venv/run: .venv/bin/uv setup.cfg pyproject.toml
-	@$(PIP_INSTALL) -e '.[voice]' || $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[voice]'
+	@$(PIP_INSTALL) -e '.[voice,mp3]' || $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[voice,mp3]'
 	@touch $@
 
 .venv/test: .venv/run

@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import secrets
+import tempfile
 import threading
 import time
 
@@ -15,6 +16,8 @@ if worker_class == "gevent":
     # Before anything of the service is imported: patched after `requests`, every TLS call ends in a
     # RecursionError (ecosystem 2, "Traps").
     monkey.patch_all()
+
+from prometheus_client import multiprocess  # noqa: E402 - after monkey.patch_all
 
 _EX_CONFIG = 78
 
@@ -51,6 +54,11 @@ accesslog = None  # the service writes its own line: no query, no address
 errorlog = "-"
 
 
+if workers > 1 and _remembers_together:
+    # The workers' counts are added up in files; those of an earlier start must not count (faults 5-112).
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="tts-metrics-"))
+
+
 def on_starting(server):
     # A worker that refuses its settings exits with 78: end with it, instead of starting it for ever.
     server.APP_LOAD_ERROR = _EX_CONFIG
@@ -71,6 +79,11 @@ def post_worker_init(worker):
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     threading.Thread(target=_hush_in_time, args=(worker,), name="hush", daemon=True).start()
+
+
+def child_exit(server, worker):
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(worker.pid)
 
 
 def worker_exit(server, worker):

@@ -19,13 +19,25 @@ MODULES = {
 }
 
 # Part of the package: (parts of ours it may import, libraries it may import). The standard library is free.
-GROUND = {"errors", "deadline", "secret", "retry", "threads", "version", "logs", "addresses", "refusals"}
+GROUND = {
+    "errors",
+    "deadline",
+    "secret",
+    "retry",
+    "threads",
+    "version",
+    "logs",
+    "addresses",
+    "refusals",
+    "metrics",
+}
 MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "deadline": (set(), set()),
     "secret": (set(), set()),
     "retry": (set(), set()),
     "threads": (set(), set()),
+    "metrics": (set(), {"prometheus_client"}),
     "version": (set(), set()),
     "addresses": (set(), set()),
     "refusals": ({"errors"}, set()),
@@ -49,7 +61,16 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
         GROUND
         | {"chat", "clients", "accounts", "usage", "database", "settings", "shared_memory"}
         | {"speech.audio", "speech.mp3", "speech.roster"},
-        {"flask", "werkzeug", "gunicorn", "itsdangerous", "limits", "orjson", "pybase64"},
+        {
+            "flask",
+            "werkzeug",
+            "gunicorn",
+            "itsdangerous",
+            "limits",
+            "orjson",
+            "prometheus_client",
+            "pybase64",
+        },
     ),
     "sandbox": (set(), {"aiohttp", "orjson", "espeakng_loader", "lameenc"}),
     "shared_memory": (GROUND | {"settings"}, {"redis"}),

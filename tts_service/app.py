@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from tts_service import logs
+from tts_service import logs, metrics
 from tts_service.accounts import first_run
 from tts_service.accounts.invitations import Invitations
 from tts_service.assembly import open_composer
@@ -27,6 +27,7 @@ from tts_service.settings import Settings, load
 from tts_service.shared_memory import SharedMemory, open_shared_memory
 from tts_service.upstream import Upstream
 from tts_service.usage.ledger import Ledger
+from tts_service.usage.turn import Record, Turn
 from tts_service.web import (
     access_log,
     admin,
@@ -39,6 +40,7 @@ from tts_service.web import (
     problems,
     request_id,
 )
+from tts_service.web import metrics as metrics_endpoint
 from tts_service.web.bearer import Bearer
 from tts_service.web.dashboard import blueprint as dashboard
 from tts_service.web.idempotency import Answers
@@ -94,7 +96,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         ledger = Ledger(database)
         opened.callback(ledger.close)  # after the composer, whose last turns it counts
         ledger.start()
-        composer = open_composer(settings, dialer, upstream, Spending(database), ledger.record, shared)
+        composer = open_composer(settings, dialer, upstream, Spending(database), _recorded_by(ledger), shared)
         opened.callback(composer.close)
         app = _flask(settings, database, composer, ledger, shared)
         if settings.setup_link:
@@ -135,14 +137,28 @@ def _flask(
     app.register_blueprint(health.blueprint(settings, database, shared))
     app.register_blueprint(pages.blueprint(settings, store))
     app.register_blueprint(openapi.blueprint())
-    if settings.admin_token is not None:  # without one there is no admin API: its paths are 404
-        app.register_blueprint(admin.blueprint(store, Bearer(settings.admin_token, MemoryWindows())))
+    if settings.admin_token is not None:  # without one the paths behind it are 404
+        bearer = Bearer(settings.admin_token, MemoryWindows())
+        app.register_blueprint(admin.blueprint(store, bearer))
+        app.register_blueprint(metrics_endpoint.blueprint(bearer))
     dashboard.install(app, settings, database, store, ledger)
     if settings.trusted_proxies:
         # Only as many hops as the operator vouches for; what stands before them is a stranger's claim (5-39).
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=0, x_host=0)  # type: ignore[method-assign]
     return app
+
+
+def _recorded_by(ledger: Ledger) -> Record:
+    """What is done with every turn that has ended."""
+
+    def record(turn: Turn) -> None:
+        ledger.record(turn)
+        metrics.spoke(turn.spoken_ms, turn.cached_ms, turn.dollars)
+        if turn.is_turn:
+            metrics.turned(turn.failure if turn.total_ms is None else None, turn.total_ms)
+
+    return record
 
 
 def _limits(settings: Settings, shared: SharedMemory | None) -> TurnLimits:

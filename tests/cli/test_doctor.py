@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tts_service.cli.doctor import doctor
+from tts_service.database.engine import Database
 from tts_service.sandbox.main import start_in_thread
 
 
@@ -29,11 +30,30 @@ def told(environment: dict[str, str], **changes: str) -> tuple[int, str]:
     return result.exit_code, result.stdout
 
 
-def test_a_key_that_works_is_said_to_work(environment: dict[str, str]) -> None:
-    code, said = told(environment, XAI_API_KEY="xai-sandbox")
+def test_all_is_well_on_a_machine_where_nothing_was_started_yet(environment: dict[str, str]) -> None:
+    code, said = told(environment, XAI_API_KEY="xai-sandbox-canary")
     assert "ok     xAI language models: The key is accepted" in said
     assert "ok     xAI voice" in said
-    assert code == 1, "the database of this folder has no schema yet"
+    assert "canary" not in said
+    assert code == 0, said
+
+
+def test_a_database_that_was_never_upgraded_is_told_with_the_command_that_mends_it(
+    environment: dict[str, str], postgres_url: str
+) -> None:
+    database = Database(postgres_url)
+    database.upgrade()
+    database.downgrade()
+    database.close()
+    code, said = told(environment, DATABASE_URL=postgres_url)
+    assert code == 1
+    assert "tts-service db upgrade" in said
+
+
+def test_a_database_that_does_not_answer_is_told_as_such(environment: dict[str, str]) -> None:
+    code, said = told(environment, DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    assert code == 1
+    assert "wrong  database: it does not answer. Check DATABASE_URL." in said
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -205,10 +204,3 @@ def test_two_engines_on_one_cache_do_not_take_each_others_sound(bench: Any) -> N
     realtime.remember(ARA, "Hello.", SOUND)
     assert tts.recalled(ARA, "Hello.") is None
     assert realtime.recalled(ARA, "Hello.") == SOUND
-
-
-def test_no_drift_is_lost_in_the_count(bench: Any) -> None:
-    engine = bench.engine(9)
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: engine.count_drift(), range(2_000)))
-    assert engine.drifts == 2_000

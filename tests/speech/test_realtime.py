@@ -446,7 +446,7 @@ def test_a_machine_without_threads_is_busy_and_keeps_its_place_free(
 
 def test_speak_gives_a_whole_text_as_one_piece(serve: Any, bench: Any) -> None:
     engine = bench.engine(serve(answering(SOUND)).port)
-    told = list(speak(engine, Voice("ara"), Secret(CANARY), "Hello.", Deadline.after(10)))
+    told = list(speak(engine, Voice("ara"), Secret(CANARY), ["Hello."], Deadline.after(10)))
     assert [type(event) for event in told] == [Opened, Asked, FirstSound, Piece, Ended]
     assert told[-1] == Ended(None)
 
@@ -454,7 +454,7 @@ def test_speak_gives_a_whole_text_as_one_piece(serve: Any, bench: Any) -> None:
 def test_speak_ends_at_its_deadline_and_its_line_says_so(serve: Any, bench: Any, journal: Any) -> None:
     peer = serve(thinking)
     engine = bench.engine(peer.port)
-    *_, last = speak(engine, Voice("ara"), Secret(CANARY), "Hello.", Deadline.after(0.3))
+    *_, last = speak(engine, Voice("ara"), Secret(CANARY), ["Hello."], Deadline.after(0.3))
     assert isinstance(last.error, SpeechTimeout)
     assert peer.line().ended.wait(2)
     assert [entry["code"] for entry in journal()] == ["speech_timeout"]

@@ -207,6 +207,12 @@ def test_it_tells_opened_then_asked_and_sound_then_pieces_then_ended(serve: Any,
     assert [type(event) for event in talk.heard] == [Opened, Asked, FirstSound, Piece, Asked, Piece, Ended]
 
 
+def test_a_refusal_that_may_mean_the_language_says_so(serve: Any, bench: Any) -> None:
+    error = bench.speak(bench.tts(serve(refusing("400 No")).port)).outcome()
+    assert error.code == "speech_auth"  # faults 3c-5: a wrong key is 400 as well
+    assert "language" in error.message
+
+
 def test_an_unknown_voice_is_told_as_such_and_not_as_a_wrong_address(serve: Any, bench: Any) -> None:
     error = bench.speak(bench.tts(serve(refusing("404 No")).port)).outcome()
     assert error.code == "speech_protocol"
@@ -694,7 +700,7 @@ def test_two_replies_of_one_voice_are_one_call_at_the_sandbox(
 ) -> None:
     engine, voice, key = tts(SpeechLimits()), Voice("rex"), Secret("xai-sandbox-twice")
     for text in ("First.", "Second."):
-        *_, last = speak(engine, voice, key, text, Deadline.after(10))
+        *_, last = speak(engine, voice, key, [text], Deadline.after(10))
         assert last == Ended(None)
     calls = requests.get(sandbox.replace("/v1", "/sandbox/calls"), timeout=5).json()["calls"]
     [call] = [call for call in calls if call["voice"] == "rex"]

@@ -65,7 +65,7 @@ def play(row: dict[str, Any], dialer: Dialer) -> dict[str, Any]:
     began = time.monotonic()
     heard: list[Told] = []
     if row.get("whole"):
-        heard = list(speak(engine, VOICE, KEY, "Hello.", Deadline.after(row["whole"])))
+        heard = list(speak(engine, VOICE, KEY, ["Hello."], Deadline.after(row["whole"])))
     else:
         told: queue.SimpleQueue[Told] = queue.SimpleQueue()
         speaking = begin(engine, VOICE, KEY, told.put)

@@ -34,7 +34,7 @@ def _voiced(composer: Composer, client: Client, text: str) -> Voicing:
             composer.engines[client.speech_engine],
             voice_of(client),
             key,
-            text,
+            [text],
             Deadline.after(composer.budgets.speech_s),
         )
         return Voicing.heard(client.voice, told)

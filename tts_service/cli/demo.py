@@ -31,7 +31,7 @@ HOST = "127.0.0.1"
 SERVICE_PORT, SANDBOX_PORT, WEBSITE_PORT = 8000, 9009, 8080
 SANDBOX_KEY = "xai-sandbox"
 CLIENT_NAME = "Demo"
-START_S = 30.0
+START_S = 90.0  # a first start compiles everything; on a busy small machine that took 40
 STOP_S = 10.0
 KEEP_ALIVE_S = 1  # the idle connections of an open page hold up the end for as long
 

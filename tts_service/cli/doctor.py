@@ -9,7 +9,7 @@ import click
 from tts_service import assembly, settings
 from tts_service.chat.models import Models
 from tts_service.clients.client import Client
-from tts_service.database.engine import Database
+from tts_service.database.engine import open_database
 from tts_service.deadline import Deadline
 from tts_service.dial import Dialer
 from tts_service.errors import ServiceError
@@ -43,14 +43,11 @@ def doctor() -> None:
 
 
 def _database(now: Settings) -> str:
-    database = Database(now.database_url)
-    try:
-        if not database.answers():
-            raise _Wrong("it does not answer. Check DATABASE_URL.")
-        if not database.is_current():
-            raise _Wrong("its schema is behind. Run: tts-service db upgrade")
-    finally:
-        database.close()
+    database = open_database(now.database_url)  # which makes an SQLite file, as the service would
+    answers = database.answers()
+    database.close()
+    if not answers:
+        raise _Wrong("it does not answer. Check DATABASE_URL.")
     return "answers, schema up to date"
 
 
@@ -84,10 +81,12 @@ def _xai_voice(now: Settings) -> str:
     if now.xai_api_key is None:
         raise _Wrong("not tried, there is no key.")
     dialer = Dialer()
+    engines = assembly.open_engines(now, dialer)
     try:
-        engine = assembly.open_engines(now, dialer)["realtime"]
-        took_ms = probe(engine, Voice("ara"), now.xai_api_key, Deadline.after(TIMEOUT_S))
+        took_ms = probe(engines["realtime"], Voice("ara"), now.xai_api_key, Deadline.after(TIMEOUT_S))
     finally:
+        for each in engines.values():
+            each.close()
         dialer.close()
     return f"a session opened in {took_ms} ms"
 

@@ -15,6 +15,7 @@ from tts_service.dial import Dialer
 from tts_service.errors import InvalidRequest, SpeechAuth, SpeechError
 from tts_service.speech.audio import Pcm, wav
 from tts_service.speech.speaking import speak
+from tts_service.speech.spoken import SpokenText
 from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Told, Voice
 
 
@@ -39,10 +40,16 @@ from tts_service.speech.voice import Ended, FirstSound, Opened, Piece, Told, Voi
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
 )
 def say(text: str, voice: str, speed: float, language: str, engine: str, out: Path) -> None:
-    """Speak TEXT into a WAV file and print where the time went. TEXT may be - for standard input."""
-    words = (sys.stdin.read() if text == "-" else text).strip()
-    if not words:
-        raise InvalidRequest("There is nothing to say: TEXT is empty.")
+    """Speak TEXT into a WAV file and print where the time went. TEXT may be - for standard input.
+
+    Markdown, links and emoji are said as in a reply of the widget.
+    """
+    if not out.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
+    words = SpokenText(language)
+    sentences = words.feed(sys.stdin.read() if text == "-" else text) + words.finish()
+    if not sentences:
+        raise InvalidRequest("There is nothing to say: TEXT has no words.")
     now = settings.load()
     if now.xai_api_key is None:
         raise SpeechAuth(
@@ -53,7 +60,7 @@ def say(text: str, voice: str, speed: float, language: str, engine: str, out: Pa
     dialer = Dialer()
     engines = assembly.open_engines(now, dialer)
     try:
-        sound = _spoken(speak(engines[engine], manner, now.xai_api_key, words, deadline))
+        sound = _spoken(speak(engines[engine], manner, now.xai_api_key, sentences, deadline))
     finally:
         for each in engines.values():
             each.close()
@@ -76,7 +83,9 @@ def _spoken(told: Iterator[Told]) -> Pcm:
                 _stage("spoken", began)
                 pieces.append(pcm)
             case Ended(error=SpeechError() as error):
-                raise error
+                if not pieces:
+                    raise error
+                click.echo(f"The end is missing: {error.message} ({error.code})", err=True)
     _stage("closed", began)
     return Pcm(b"".join(pcm.data for pcm in pieces), pieces[0].rate_hz)
 

@@ -67,7 +67,6 @@ class Engine:
         self.dialect, self.limits = dialect, limits
         self.retries = RetryBudget()
         self.second: Engine | None = None
-        self.drifts = 0  # pieces whose transcript was not what was asked
         self._dialer, self._cache = dialer, cache
         self._warm = WarmSockets()
         self._lock = threading.Lock()
@@ -118,10 +117,6 @@ class Engine:
     def remember(self, voice: Voice, text: str, pcm: Pcm) -> None:
         if self._cache:
             self._cache.put(self._cache_key(voice, text), pcm)
-
-    def count_drift(self) -> None:
-        with self._lock:
-            self.drifts += 1
 
     def close(self) -> None:
         self._warm.close()

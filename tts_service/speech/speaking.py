@@ -11,9 +11,9 @@ import contextlib
 import logging
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from tts_service import threads
+from tts_service import metrics, threads
 from tts_service.deadline import Deadline
 from tts_service.dial import Lifeline
 from tts_service.errors import (
@@ -51,7 +51,7 @@ def begin(engine: Engine, voice: Voice, key: Secret, tell: Tell, pacing: Pacing 
             engine.give_slot()
             raise SpeechBusy(stage="connect") from error
     except SpeechBusy as error:
-        _report(error, 0.0, 0.0, [])
+        _report(engine, error, 0.0, 0.0, [])
         raise
 
 
@@ -59,22 +59,24 @@ def speak(
     engine: Engine,
     voice: Voice,
     key: Secret,
-    text: str,
+    sentences: Sequence[str],
     deadline: Deadline,
     lifeline: Lifeline | None = None,
 ) -> Iterator[Told]:
-    """`text` as one reply, for callers that have it whole; from the cache without any connection.
+    """`sentences` as one reply, for callers that have it whole; one sentence that is in the cache needs no
+    connection. A sentence goes whole or not at all.
 
     The last of what it tells is `Ended`. Cutting `lifeline` cancels it. Raises SpeechBusy.
     """
-    if (pcm := engine.recalled(voice, text)) is not None:
-        yield from (FirstSound(), Piece(0, text, pcm, cached=True), Ended())
+    if len(sentences) == 1 and (pcm := engine.recalled(voice, sentences[0])) is not None:
+        yield from (FirstSound(), Piece(0, sentences[0], pcm, cached=True), Ended())
         return
     told: queue.SimpleQueue[Told] = queue.SimpleQueue()
     speaking = begin(engine, voice, key, told.put)
     if lifeline is not None:
         lifeline.on_cut(speaking.cancel)
-    speaking.say(text, deadline)
+    for sentence in sentences:
+        speaking.say(sentence, deadline)
     speaking.finish()
     try:
         while True:
@@ -165,7 +167,7 @@ class Speaking:
         if self._cancelled:  # where nothing was to be said, that it was cut short is no fault
             error = self._cancelled if self._wanted else None
         if self._wanted or error:
-            _report(error, time.monotonic() - began, self._audio_s, self._notes)
+            _report(self._engine, error, time.monotonic() - began, self._audio_s, self._notes)
         self._tell(Ended(error))
 
     def _converse(self) -> None:
@@ -237,14 +239,14 @@ class Speaking:
 
     def _after_drift(self, text: str, pcm: Pcm) -> Pcm:
         """The provider said other words than it was given (faults 3c-28): counted, told without them."""
-        self._engine.count_drift()
+        metrics.DRIFTS.labels(self._engine.dialect.name).inc()
         self._notes.append("transcript_drift")
         second = self._engine.second
         if not self._voice.retries_drift or second is None:
             return pcm
         again: Pcm | None = None
         with contextlib.suppress(SpeechBusy):  # reported where it was raised; there is sound all the same
-            for event in speak(second, self._voice, self._key, text, self._limit(), self._lifeline):
+            for event in speak(second, self._voice, self._key, [text], self._limit(), self._lifeline):
                 if isinstance(event, Asked):
                     self._tell(event)
                 elif isinstance(event, Piece) and event.pcm.rate_hz == pcm.rate_hz:
@@ -331,8 +333,11 @@ def _hear(session: Session, message: Message) -> None:
         session.utterance.closed(close_code(message.payload))
 
 
-def _report(error: SpeechError | None, took_s: float, audio_s: float, notes: list[str]) -> None:
+def _report(
+    engine: Engine, error: SpeechError | None, took_s: float, audio_s: float, notes: list[str]
+) -> None:
     """The one line of a reply's speech; only figures and words of our own lists (faults 3, invariants)."""
+    metrics.attempted(engine.dialect.name, error.code if error else None)
     log.log(
         logging.WARNING if error else logging.INFO,
         "[X.AI TTS] event=%s code=%s stage=%s ms=%d close=%s http=%s audio_ms=%d detail=%s notes=%s",

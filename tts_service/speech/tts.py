@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from tts_service.errors import SpeechEmpty, SpeechError, SpeechProtocol
+from tts_service.errors import SpeechAuth, SpeechEmpty, SpeechError, SpeechProtocol
 from tts_service.speech.connection import Endpoint
 from tts_service.speech.utterance import ASKED_RATE_HZ, Patience, State, Utterance
 from tts_service.speech.voice import Voice
@@ -43,10 +43,15 @@ class TtsDialect:
         return TtsUtterance(voice, max_speech_s, patience)
 
     def explained(self, error: SpeechError) -> SpeechError:
-        """An unknown voice is refused before the upgrade here; the realtime agent would speak in another."""
+        """An unknown voice or language is refused before the upgrade here; the realtime agent would speak
+        in another.
+        """
         if error.http_status == 404:
             message = "The voice provider does not know this voice. Choose one that it lists."
             return SpeechProtocol(message, stage=error.stage, http_status=404)
+        if error.http_status == 400:  # a wrong key as much as an unknown language (protocols 3.3, 4.4)
+            message = "The voice provider refused the key, or does not speak this language. Check both."
+            return SpeechAuth(message, stage=error.stage, http_status=400)
         return error
 
 

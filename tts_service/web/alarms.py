@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 LOOK_S = 0.2  # how late a call may come
-LINGER_LOOKS = 5
+LINGER_LOOKS = 2
 
 
 class Alarms:

@@ -61,6 +61,16 @@ def test_the_span_is_chosen_by_a_link_and_sums_follow_it(office: Any, ada: Any) 
         assert f"<dt>Questions</dt><dd>{turns}</dd>" in shown, span
 
 
+def test_the_list_says_how_much_each_client_was_used_in_the_last_seven_days(office: Any, ada: Any) -> None:
+    busy, quiet = office.store.add({"name": "Busy"}), office.store.add({"name": "Quiet"})
+    turns = [Turn(busy.client_id, time.time() - days * 86_400, dollars=1.5) for days in (0, 1, 6, 8)]
+    write(office, *turns)
+    shown = ada.opens("/dashboard/clients").text
+    assert f'{page_of(busy)}?days=7">3</a>' in shown
+    assert f'{page_of(quiet)}?days=7">0</a>' in shown
+    assert ">$4.50<" in shown
+
+
 @pytest.mark.parametrize("days", ["0", "31", "-7", "7.0", "all", "", "9" * 5000])
 def test_other_spans_are_refused(office: Any, ada: Any, days: str) -> None:
     client = office.store.add({"name": "Acme"})

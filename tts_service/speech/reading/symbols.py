@@ -25,6 +25,7 @@ _URL = re.compile(
 # Without a scheme only what ends like a site: "Node.js/Express" is no address.
 _SITES = "com|org|net|edu|gov|int|info|biz|io|ai|app|dev|co|me|tv|shop|store|online|site|example|test"
 _SITES += "|eu|uk|us|ca|au|nz|de|at|ch|fr|be|es|mx|ar|it|pt|br|nl|pl|se|no|dk|fi|ie|cz|jp|cn|hk|tw|kr|sg|ru"
+_MAILTO = re.compile(r"(?i)\bmailto:(?=[^\s@]+@)")
 _BARE_PATH = re.compile(
     rf"(?<![\w/@.~-])((?:[a-z0-9-]+\.)+(?:{_SITES})(?::\d+)?)/(?:[!#-;=?-~]*[\w/=])?", re.ASCII
 )
@@ -56,8 +57,10 @@ def _in_place_of_emoji(run: re.Match[str]) -> str:
 
 
 def domains(text: str) -> str:
-    """Every URL replaced by its host, without "www."; a voice says "example.com" in its own language."""
-    return _BARE_PATH.sub(_host_of, _URL.sub(_host_of, text))
+    """Every URL replaced by its host, without "www."; a voice says "example.com" in its own language.
+    Of mailto: the address is left.
+    """
+    return _BARE_PATH.sub(_host_of, _URL.sub(_host_of, _MAILTO.sub("", text)))
 
 
 def url_host(text: str) -> str | None:

@@ -13,6 +13,7 @@ from datetime import date
 
 _MAX_TICKS = 5  # above zero
 _LABEL_EVERY = {7: 2, 30: 7, 90: 15}  # days
+_FLOAT_ERROR = 1e-9  # 0.6 / 0.2 is a little less than 3, and other quotients a little more
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -67,10 +68,10 @@ def scale_to(most: float, *, whole: bool) -> Scale:
     if most <= 0:
         return Scale(1, 1)
     size = 10.0 ** math.floor(math.log10(most / _MAX_TICKS))
-    step = next(size * n for n in (1, 2, 5, 10) if size * n * _MAX_TICKS >= most * 0.999_999)
+    step = next((size * n for n in (1, 2, 5) if size * n * _MAX_TICKS >= most), size * 10)
     if whole:
         step = max(step, 1)
-    return Scale(step * math.ceil(round(most / step, 6)), step)
+    return Scale(step * math.ceil(most / step - _FLOAT_ERROR), step)
 
 
 def day_ticks(days: Sequence[date]) -> tuple[Tick, ...]:

@@ -27,7 +27,7 @@ def install(app: Flask, settings: Settings, database: Database, store: ClientSto
     behind = _pages(sessions, cookie)
     guard.stand_before(behind)
     # A further page is a blueprint of its own, registered here: the guard stands before all of them.
-    behind.register_blueprint(clients.blueprint(settings, store))
+    behind.register_blueprint(clients.blueprint(settings, store, database))
     behind.register_blueprint(usage.blueprint(store, database))
     behind.register_blueprint(conversations.blueprint(store, database, ledger))
     app.register_blueprint(door.blueprint(guard, signing_in, Invitations(database), sessions, cookie))

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, g, make_response, request
 
 from tts_service.clients.client import Client
+from tts_service.clients.spending import utc_today
 from tts_service.clients.store import ClientStore
+from tts_service.database.engine import Database
 from tts_service.errors import EditConflict, InvalidRequest
 from tts_service.settings import Settings
+from tts_service.usage.report import read_overview
 from tts_service.web import problems
 from tts_service.web.dashboard import client_page, forms, shell
 from tts_service.web.dashboard.client_page import ClientPage
 from tts_service.web.dashboard.guard import form
 
+_USED_DAYS = 7  # what the list says of a client's use
 
-def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
+
+def blueprint(settings: Settings, store: ClientStore, database: Database) -> Blueprint:
     pages = Blueprint("clients", __name__, url_prefix="/clients")
     page = ClientPage(settings)
 
@@ -25,7 +31,11 @@ def blueprint(settings: Settings, store: ClientStore) -> Blueprint:
         search = request.args.get("search", "").strip()
         found = store.page(search, cursor=request.args.get("cursor", ""))
         return shell.render(
-            "dashboard/clients.html", page=found, search=search, providers=client_page.PROVIDERS
+            "dashboard/clients.html",
+            page=found,
+            search=search,
+            providers=client_page.PROVIDERS,
+            used=read_overview(database, utc_today() - timedelta(days=_USED_DAYS - 1)),
         )
 
     @pages.get("/new")

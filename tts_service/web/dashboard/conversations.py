@@ -22,7 +22,7 @@ def blueprint(store: ClientStore, database: Database, ledger: Ledger) -> Bluepri
         client = store.get(client_id)
         now_ms = int(time.time() * 1000)
         return shell.render(
-            "dashboard/conversations.html",
+            "dashboard/client/conversations.html",
             client=client,
             conversations=exchanges.recent(database, client_id, client.retention_days, now_ms),
             most=exchanges.MAX_SHOWN,

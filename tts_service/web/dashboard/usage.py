@@ -24,7 +24,7 @@ def blueprint(store: ClientStore, database: Database) -> Blueprint:
         client, span = store.get(client_id), _span()
         report = read_report(database, client_id, utc_today(), span)
         return shell.render(
-            "dashboard/usage.html",
+            "dashboard/client/usage.html",
             client=client,
             span=span,
             spans=SPANS,

@@ -1,4 +1,4 @@
-"""The admin API. Pure."""
+"""What stands behind ADMIN_TOKEN: the admin API, and the metrics. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from tts_service.web.openapi.answers import Schema, answer, refusals
 from tts_service.web.openapi.public_paths import BODY_REFUSALS, json_body
 from tts_service.web.openapi.schemas import CLIENT_ID, ref
 
-# NotFound: no ADMIN_TOKEN is set, so there is no admin API.
-_REFUSALS = (errors.Unauthorized, errors.RateLimited, errors.NotFound, errors.DatabaseUnavailable)
+# NotFound: no ADMIN_TOKEN is set, so there is nothing behind it.
+_GUARD = (errors.Unauthorized, errors.RateLimited, errors.NotFound)
+_REFUSALS = (*_GUARD, errors.DatabaseUnavailable)
 _ONE = (errors.InvalidClientId, errors.ClientNotFound)
 _VALUES = (*BODY_REFUSALS, errors.InvalidValue, errors.UrlNotAllowed)
 
@@ -33,8 +34,10 @@ _IF_NONE_MATCH: Schema = {
 }
 
 
-def _operation(operation_id: str, summary: str, answers: Schema, **more: object) -> Schema:
-    about = {"tags": ["clients"], "operationId": operation_id, "summary": summary}
+def _operation(
+    operation_id: str, summary: str, answers: Schema, tag: str = "clients", **more: object
+) -> Schema:
+    about = {"tags": [tag], "operationId": operation_id, "summary": summary}
     return about | {"security": [{"adminToken": []}]} | more | {"responses": answers}
 
 
@@ -100,7 +103,15 @@ _DELETE = _operation(
     parameters=[_IF_MATCH],
 )
 
+_METRICS = _operation(
+    "metrics",
+    "What Prometheus collects",
+    {"200": answer("Counts and times.", {"text/plain": {"type": "string"}}), **refusals(*_GUARD)},
+    tag="operators",
+)
+
 PATHS: Schema = {
+    "/metrics": {"get": _METRICS},
     "/api/clients": {"get": _LIST, "post": _CREATE},
     "/api/clients/{client_id}": {
         "parameters": [{"name": "client_id", "in": "path", "required": True, "schema": CLIENT_ID}],
