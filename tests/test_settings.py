@@ -43,6 +43,12 @@ def test_the_defaults_are_those_of_the_contract(env: dict[str, str]) -> None:
     assert now.trusted_proxies == 0, "a stranger's X-Forwarded-For would be believed"
 
 
+def test_the_demos_website_is_nothing_to_production(env: dict[str, str]) -> None:
+    env |= {"DEMO_WEBSITE": "http://127.0.0.1:8080/", "SECRET_KEY": LONG}
+    assert load(env).demo_website == "http://127.0.0.1:8080"
+    assert load(env | {"ENV": "production"}).demo_website is None
+
+
 def test_every_variable_is_read(env: dict[str, str]) -> None:
     now = load(
         env

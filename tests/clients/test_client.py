@@ -22,7 +22,7 @@ LOST = Client(ID, "Acme", lost_key_last4="cdef")
 
 def test_a_client_has_every_field_of_the_contract_and_what_is_ours() -> None:
     names = {f.name for f in fields(Client)}
-    assert names == {"client_id", "lost_key_last4", "base_url_vouched", "version", *FIELDS}
+    assert names == {"client_id", "lost_key_last4", "base_url_vouched", "stored", *FIELDS}
 
 
 @pytest.mark.parametrize(

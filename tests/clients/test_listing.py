@@ -36,7 +36,7 @@ def names(clients: list[Client]) -> list[str]:
     ("search", "found"),
     [
         ("ACME", ["acme"]),
-        ("ba", ["back\\slash", "Bakery"]),
+        ("K", ["back\\slash", "Bakery"]),
         ("MÜLLER", ["Müller & Söhne"]),
         ("söhne", ["Müller & Söhne"]),
         ("0%", ["100% Wool"]),

@@ -44,7 +44,14 @@ def test_46_a_foreign_page_is_granted_nothing(acme_only: Any, origin: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("method", "headers"), [("PUT", ""), ("DELETE", ""), ("POST", "X-Evil"), ("POST", "content-type, X-Evil")]
+    ("method", "headers"),
+    [
+        ("PUT", ""),
+        ("DELETE", ""),
+        ("POST", "X-Evil"),
+        ("POST", "content-type, X-Evil"),
+        ("POST", "content-type, X-Widget-Preview"),
+    ],
 )
 def test_47_what_we_do_not_take_is_not_granted(service: Any, method: str, headers: str) -> None:
     answer = preflight(service, method=method, Headers=headers)

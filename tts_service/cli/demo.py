@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import requests
@@ -32,7 +33,7 @@ SANDBOX_KEY = "xai-sandbox"
 CLIENT_NAME = "Demo"
 START_S = 90.0  # a first start compiles everything; on a busy small machine that took 40
 STOP_S = 10.0
-KEEP_ALIVE_S = "1"  # an open page's idle connections hold up the end for as long
+KEEP_ALIVE_S = 1  # the idle connections of an open page hold up the end for as long
 
 BANNER = """
   Open       {url}/
@@ -51,25 +52,21 @@ BANNER = """
 @click.option("--port", default=SERVICE_PORT, show_default=True, help="The service's port.")
 def demo(live: bool, port: int) -> None:
     """Start all there is, with no account, and print a page to open."""
-    _check_folder()
+    if not Path("wsgi.py").exists():
+        raise click.ClickException("Start this in the project's folder, where wsgi.py is.")
+    if live and not os.environ.get("XAI_API_KEY"):
+        raise click.ClickException("--live needs XAI_API_KEY in the environment.")
     service_port = _free_port(port, "the service")
     environment = dict(os.environ)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # through the stack, which ends the children
     with contextlib.ExitStack() as running:
         if not live:
             environment |= _started_sandbox(running, environment)
-        elif not environment.get("XAI_API_KEY"):
-            raise click.ClickException("--live needs XAI_API_KEY in the environment.")
         url = f"http://{HOST}:{service_port}"
         client_id = _demo_client([url, f"http://localhost:{service_port}"])
         dashboard = dashboard_link(url)
-        environment["SETUP_LINK"] = "no"  # it is in our banner: a second one would replace it
-        bound = ["--bind", f"{HOST}:{service_port}", "--keep-alive", KEEP_ALIVE_S]
-        gunicorn = [sys.executable, "-m", "gunicorn", *bound, "wsgi:app"]
         website = _started_website(running, environment)
-        environment["DEMO_WEBSITE"] = website
-        service = running.enter_context(_child(gunicorn, environment))
-        _wait_until_healthy(url, service)
+        service = _started_service(running, environment | {"DEMO_WEBSITE": website}, url)
         provider = "xAI's, with your key" if live else "the sandbox's: no account, no key, no cost"
         click.echo(
             BANNER.format(
@@ -77,11 +74,6 @@ def demo(live: bool, port: int) -> None:
             )
         )
         _wait_for_the_end(service)
-
-
-def _check_folder() -> None:
-    if not Path("wsgi.py").exists():
-        raise click.ClickException("Start this in the project's folder, where wsgi.py is.")
 
 
 def _free_port(wanted: int, whose: str) -> int:
@@ -110,6 +102,17 @@ def _started_website(running: contextlib.ExitStack, environment: dict[str, str])
     command = [sys.executable, "-m", "http.server", str(port), "--bind", HOST, "--directory", "samples"]
     running.enter_context(_child(command, environment, quiet=True))
     return f"http://{HOST}:{port}"
+
+
+def _started_service(
+    running: contextlib.ExitStack, environment: dict[str, str], url: str
+) -> subprocess.Popen[bytes]:
+    address = ["--bind", urlsplit(url).netloc, "--keep-alive", str(KEEP_ALIVE_S)]
+    command = [sys.executable, "-m", "gunicorn", *address, "wsgi:app"]
+    # The set-up link is in our banner: a second one would replace it.
+    service = running.enter_context(_child(command, environment | {"SETUP_LINK": "no"}))
+    _wait_until_healthy(url, service)
+    return service
 
 
 @contextlib.contextmanager

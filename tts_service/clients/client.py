@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -44,8 +45,15 @@ class Client:
     base_url_vouched: bool = False
     # The end of a stored key that the present SECRET_KEY cannot open: the client acts as one without a key.
     lost_key_last4: str | None = None
-    # What the store read, as one word: another one after every change. Empty for what was never stored.
-    version: str = field(default="", compare=False)
+    stored: tuple[object, ...] = field(default=(), compare=False, repr=False)  # the row that the store read
+
+    @property
+    def version(self) -> str:
+        """What the store read, as one word: another one after every change, empty for what was never stored.
+
+        Of the whole row, the sealed key with its nonce included: a new key with the same end is a change.
+        """
+        return hashlib.blake2b(repr(self.stored).encode(), digest_size=16).hexdigest() if self.stored else ""
 
     @property
     def speaks(self) -> bool:
@@ -63,7 +71,7 @@ class Client:
 
     def shown(self) -> dict[str, object]:
         """What readers may see, ready for JSON: every field but the key, with its presence and its end."""
-        hidden = ("ai_api_key", "lost_key_last4", "base_url_vouched", "version")
+        hidden = ("ai_api_key", "lost_key_last4", "base_url_vouched", "stored")
         values: dict[str, object] = {
             f.name: getattr(self, f.name) for f in fields(self) if f.name not in hidden
         }

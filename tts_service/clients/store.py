@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import time
@@ -177,7 +176,7 @@ class ClientStore:
         values["allowed_origins"] = tuple(values["allowed_origins"])
         key = None if token is None else self._opened(values["client_id"], token)
         lost = last4 if token is not None and key is None else None
-        return Client(**values, ai_api_key=key, lost_key_last4=lost, version=_version(row))
+        return Client(**values, ai_api_key=key, lost_key_last4=lost, stored=tuple(row))
 
     def _opened(self, client_id: str, token: str) -> Secret | None:
         """The key, or None where it does not open: a turn goes on without it, and the log says why, once."""
@@ -188,11 +187,6 @@ class ClientStore:
                 self._told.add(client_id)
                 _log.error("The stored key of client %s cannot be opened: %s.", client_id, broken)
             return None
-
-
-def _version(row: _Row) -> str:
-    """Of the whole row, the sealed key with its nonce included: a new key with the same end is a change."""
-    return hashlib.blake2b(repr(tuple(row)).encode(), digest_size=16).hexdigest()
 
 
 def _shorten_retention(connection: Connection, client: Client) -> None:

@@ -113,7 +113,7 @@ def test_a_client_that_keeps_nothing_explains_how_it_could(office: Any, ada: Any
     client = office.store.add({"name": "Acme"})
     shown = ada.opens(page_of(client, "conversations")).text
     assert "Nothing is kept" in shown
-    assert "retention_days" in shown
+    assert "#retention_days" in shown
     assert "conversations/delete" not in shown
 
 

@@ -31,7 +31,7 @@ if (place) {
     open();
     place.focus(); // the button that had the focus is gone
   });
-  watch(document.getElementById("settings"));
+  watch(document.querySelector("form#settings"));
   if (sessionStorage.getItem(wasOpen)) open();
   sessionStorage.removeItem(wasOpen);
 }
