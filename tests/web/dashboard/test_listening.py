@@ -337,6 +337,7 @@ def test_a_stored_key_goes_to_no_other_base_url(studio: Studio) -> None:
     moved = studio.tries(client_id, ai_provider="compatible", ai_base_url="https://llm.invalid/v1")
     assert moved["findings"][0].startswith("The stored key was not sent")
     assert moved["findings"][1] == "Tried: without a key."
+    assert [call["surface"] for call in studio.calls()] == ["models"], "asked once, at the stored address"
 
 
 def test_without_a_script_the_answer_is_the_form_as_it_was_typed(studio: Studio) -> None:

@@ -15,9 +15,11 @@ export function begin(form) {
     box.replaceChildren(...lines.map((line) => paragraph(line)));
   };
 
+  let testing = false; // a disabled button would lose the focus
   button.addEventListener("click", async (event) => {
     event.preventDefault();
-    button.disabled = true;
+    if (testing) return;
+    testing = true;
     say("waiting", ["Testing…"]);
     try {
       const trial = await (await post(form.dataset.testKey, fieldsOf(form, TRIED))).json();
@@ -27,7 +29,7 @@ export function begin(form) {
     } catch (error) {
       say("bad", [error.message]);
     } finally {
-      button.disabled = false;
+      testing = false;
     }
   });
 }
