@@ -47,6 +47,23 @@ BANNER = """
 """
 
 
+class _End:
+    """Whether Ctrl-C or SIGTERM has asked for it.
+
+    Looked at, not raised: an exception out of a signal's handler is lost where the interpreter happens to be
+    in a finalizer, and then everything runs on.
+    """
+
+    is_asked = False
+
+    def listen(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.is_asked = True
+
+
 @click.command()
 @click.option("--live", is_flag=True, help="Use xAI with your XAI_API_KEY, not the sandbox. Costs money.")
 @click.option("--port", default=SERVICE_PORT, show_default=True, help="The service's port.")
@@ -58,22 +75,23 @@ def demo(live: bool, port: int) -> None:
         raise click.ClickException("--live needs XAI_API_KEY in the environment.")
     service_port = _free_port(port, "the service")
     environment = dict(os.environ)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # through the stack, which ends the children
+    end = _End()
+    end.listen()
     with contextlib.ExitStack() as running:
         if not live:
-            environment |= _started_sandbox(running, environment)
+            environment |= _started_sandbox(running, environment, end)
         url = f"http://{HOST}:{service_port}"
         client_id = _demo_client([url, f"http://localhost:{service_port}"])
         dashboard = dashboard_link(url)
         website = _started_website(running, environment)
-        service = _started_service(running, environment | {"DEMO_WEBSITE": website}, url)
+        service = _started_service(running, environment | {"DEMO_WEBSITE": website}, url, end)
         provider = "xAI's, with your key" if live else "the sandbox's: no account, no key, no cost"
         click.echo(
             BANNER.format(
                 url=url, client_id=client_id, dashboard=dashboard, website=website, provider=provider
             )
         )
-        _wait_for_the_end(service)
+        _wait_for_the_end(service, end)
 
 
 def _free_port(wanted: int, whose: str) -> int:
@@ -87,12 +105,12 @@ def _free_port(wanted: int, whose: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def _started_sandbox(running: contextlib.ExitStack, environment: dict[str, str]) -> dict[str, str]:
+def _started_sandbox(running: contextlib.ExitStack, environment: dict[str, str], end: _End) -> dict[str, str]:
     """What the service needs to know of it. It answers on its port before the service is started."""
     port = _free_port(SANDBOX_PORT, "the sandbox")
     command = [sys.executable, "-m", "tts_service.cli", "sandbox", "--port", str(port)]
     child = running.enter_context(_child(command, environment))
-    _wait_until_healthy(f"http://{HOST}:{port}", child)
+    _wait_until_healthy(f"http://{HOST}:{port}", child, end)
     return {"XAI_BASE_URL": f"http://{HOST}:{port}/v1", "XAI_API_KEY": SANDBOX_KEY}
 
 
@@ -105,13 +123,13 @@ def _started_website(running: contextlib.ExitStack, environment: dict[str, str])
 
 
 def _started_service(
-    running: contextlib.ExitStack, environment: dict[str, str], url: str
+    running: contextlib.ExitStack, environment: dict[str, str], url: str, end: _End
 ) -> subprocess.Popen[bytes]:
     address = ["--bind", urlsplit(url).netloc, "--keep-alive", str(KEEP_ALIVE_S)]
     command = [sys.executable, "-m", "gunicorn", *address, "wsgi:app"]
     # The set-up link is in our banner: a second one would replace it.
     service = running.enter_context(_child(command, environment | {"SETUP_LINK": "no"}))
-    _wait_until_healthy(url, service)
+    _wait_until_healthy(url, service, end)
     return service
 
 
@@ -133,9 +151,11 @@ def _child(
             child.wait()
 
 
-def _wait_until_healthy(url: str, child: subprocess.Popen[bytes]) -> None:
+def _wait_until_healthy(url: str, child: subprocess.Popen[bytes], end: _End) -> None:
     ends = time.monotonic() + START_S
     while time.monotonic() < ends:
+        if end.is_asked:
+            sys.exit(0)  # through the stack, which ends the children
         if child.poll() is not None:
             raise click.ClickException(
                 f"It ended before it was ready (exit code {child.returncode}); see above."
@@ -179,10 +199,10 @@ def dashboard_link(url: str) -> str:
     return f"{url}/dashboard"
 
 
-def _wait_for_the_end(service: subprocess.Popen[bytes]) -> None:
-    try:
-        code = service.wait()
-    except KeyboardInterrupt:
-        click.echo("\nEnding.")
-        return
-    raise UnavailableError(f"The service ended by itself (exit code {code}); see above.")
+def _wait_for_the_end(service: subprocess.Popen[bytes], end: _End) -> None:
+    while service.poll() is None:
+        if end.is_asked:
+            click.echo("\nEnding.")
+            return
+        time.sleep(0.1)
+    raise UnavailableError(f"The service ended by itself (exit code {service.returncode}); see above.")
