@@ -342,7 +342,7 @@ def chromium() -> Iterator[Browser]:
 
 def new_page(browser: Browser) -> Page:
     context = browser.new_context(viewport=VIEWPORT)
-    context.set_default_timeout(5_000)
+    context.set_default_timeout(15_000)
     context.add_init_script(EARS)
     return context.new_page()
 

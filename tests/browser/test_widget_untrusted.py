@@ -177,7 +177,7 @@ def test_hostile_repetition_does_not_freeze_the_page(visitor, scripted_service):
         visitor.page.evaluate("ttsWidget.send('go')")
         spent_s[pattern] = time.monotonic() - start
     assert len(visitor.events("message")) == 2 * len(patterns)
-    assert max(spent_s.values()) < 4, spent_s
+    assert max(spent_s.values()) < 20, spent_s  # what costs its square takes minutes
 
 
 RENDERED = {
