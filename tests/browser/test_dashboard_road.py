@@ -63,7 +63,7 @@ class Demo:
 
 
 def fetched(url: str, **request: Any) -> bytes:
-    with urllib.request.urlopen(urllib.request.Request(url, **request), timeout=20) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, **request), timeout=60) as answer:
         body: bytes = answer.read()
     return body
 
