@@ -229,7 +229,7 @@ def _port(process: subprocess.Popen[bytes], log: Path) -> int:
 @pytest.fixture(scope="session", autouse=True)
 def _alarms_run() -> Iterator[None]:
     """The thread that watches time limits lingers after the last one. Kept busy, it is there before each
-    test,
+    test, and none has to wait for its end."""
     kept = _alarms.set(3600, lambda: None)
     yield
     _alarms.cancel(kept)
