@@ -18,6 +18,7 @@ _UNITS = {
 }
 _LONGEST = (
     *_UNITS,
+    "tests/test_app.py",
     "tests/web/test_openapi.py",
     "tests/speech/test_tts.py",
     "tests/speech/test_realtime_faults.py",

@@ -444,7 +444,7 @@ class Visitor:
         end = time.monotonic() + limit_s
         while not condition():
             assert time.monotonic() < end, f"{what} did not come; heard: {self.page.evaluate('heard')}"
-            self.page.wait_for_timeout(8)
+            self.page.wait_for_timeout(20)
 
 
 @pytest.fixture

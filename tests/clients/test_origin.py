@@ -58,6 +58,7 @@ def test_two_spellings_of_one_origin_are_one(text: str, kept: str) -> None:
         ("https://a.com, https://b.com", "no path"),
         ("https://a .com", "not valid"),
         ("https://" + "a" * 300, "longer"),
+        ("https://acme.com..", "not complete"),
     ],
 )
 def test_what_is_no_origin_is_refused_with_the_mistake_named(text: str, mistake: str) -> None:

@@ -19,7 +19,7 @@ import websocket
 from tts_service.sandbox.main import start_in_thread
 
 KEY = "xai-sandbox"
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 
 
 class Talk:

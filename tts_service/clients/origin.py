@@ -36,7 +36,7 @@ def serialised(text: str) -> str:
         raise NotAnOrigin(_mistake(lowered))
     scheme, host, port = match.groups()
     host = host.removesuffix(".")
-    if not host or host.startswith(".") or ".." in host:
+    if not all(host.split(".")):
         raise NotAnOrigin("the host name is not complete")
     if port is None or int(port) == int(_DEFAULT_PORT[scheme]):
         return f"{scheme}://{host}"

@@ -104,12 +104,12 @@ class Speaker:
         if self._utterance is None:
             self._utterance = Utterance(dict(self._replace))
             self._line.put_nowait(self._utterance)
-        self._utterance.write(delta)
-        grown = len(speech.respelled(self._utterance.text, self._utterance.replace))
+        grown = len(speech.respelled(self._utterance.text + delta, self._utterance.replace))
         if self._utterance.replace and grown > LONGEST_SPOKEN_CHARS:
             message = f"Invalid replace: the text grows beyond {LONGEST_SPOKEN_CHARS:,} characters."
             await self._wire.send({"type": "error", "message": message})
             await self._wire.close(1008, "text too long")
+        self._utterance.write(delta)
 
     async def _done(self, _heard: Json) -> None:
         if self._utterance is None:
