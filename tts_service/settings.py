@@ -11,7 +11,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,8 +40,8 @@ class Settings:
     openai_api_key: Secret | None = None
     openai_base_url: str = "https://api.openai.com/v1"
     openai_chat_model: str = "gpt-4.1-mini"  # ours: for openai clients that name none
-    database_url: str = ""
-    redis_url: str | None = None
+    database_url: str = field(default="", repr=False)  # both may hold a password
+    redis_url: str | None = field(default=None, repr=False)
     processes: int = 1  # ours: INSTANCES times WEB_CONCURRENCY; how many share a limit while Redis is away
     secret_keys: tuple[Secret, ...] = ()
     admin_token: Secret | None = None
