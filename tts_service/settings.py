@@ -61,9 +61,7 @@ class Settings:
     port: int = 8000  # as gunicorn.conf.py reads it: for the links of those who set no PUBLIC_URL
     demo_website: str | None = None  # ours: of `tts-service demo`, the website to try a snippet on
     setup_link: bool = True  # ours: whether a service without accounts prints a link to make the first
-    allow_private_model_urls: bool = (
-        False  # ours: dashboard and admin API may set ai_base_url to a model at home
-    )
+    allow_private_model_urls: bool = False  # ours: for dashboard and admin API, a model at home
     # Ours: prices in US dollars, for the daily limit. protocols 1.7 and 4.3; they move, so they are settings.
     price_speech_minute: float = 0.08
     price_speech_item: float = 0.004
