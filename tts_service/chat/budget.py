@@ -20,13 +20,16 @@ class DailyBudget:
 
     def pays_for_voice(self, client: Client) -> bool:
         """Raises BudgetExhausted where the day pays for nothing, and DatabaseUnavailable: it fails closed."""
-        limit = client.daily_limit
-        if limit is None:
+        limit, spent = client.daily_limit, self.spent(client)
+        if limit is None or spent is None:
             return True
-        spent = self._spending.today(client.client_id)
         if spent >= REFUSED_AT * limit:
             raise BudgetExhausted(retry_after_s=_seconds_to_utc_midnight())
         return spent < limit
+
+    def spent(self, client: Client) -> float | None:
+        """US dollars since 00:00 UTC; without a limit nothing is counted. Raises DatabaseUnavailable."""
+        return None if client.daily_limit is None else self._spending.today(client.client_id)
 
     def charge(self, client: Client, dollars: float) -> None:
         if client.daily_limit is None or dollars == 0:

@@ -8,8 +8,9 @@ from typing import Any
 
 from flask import Response, g, make_response, request, url_for
 
+from tts_service.chat.budget import REFUSED_AT
 from tts_service.chat.trial import Trial
-from tts_service.chat.turn import REFUSED_AT, Composer
+from tts_service.chat.turn import Composer
 from tts_service.clients.client import Client
 from tts_service.deadline import Deadline
 from tts_service.errors import InvalidRequest
@@ -98,10 +99,9 @@ class ClientPage:
 
     def _day(self, client: Client) -> dict[str, Any]:
         """What counts today against the stored limit, and what that means: None without a limit."""
-        limit = client.daily_limit
-        if limit is None:
+        limit, spent = client.daily_limit, self._composer.budget.spent(client)
+        if limit is None or spent is None:
             return {"spent": None, "used_up": None}
-        spent = self._composer.spending.today(client.client_id)
         if spent >= REFUSED_AT * limit:
             return {"spent": spent, "used_up": "it answers nobody"}
         return {"spent": spent, "used_up": "it answers in writing only" if spent >= limit else None}
