@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, delete, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from tests import workload
 from tests.chat.scripted import Script, ScriptedPeer
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
@@ -30,7 +31,7 @@ from tts_service.secret import Secret
 from tts_service.shared_memory import SharedMemory
 from tts_service.upstream import Upstream
 
-SETTLE_S = 2.0
+SETTLE_S = 6.0
 # Database 9, since a service on this machine uses 0. Tests make keys that no other test can meet.
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
 # No deadline: a slow machine is no failure. In CI the same examples every time.
@@ -39,6 +40,15 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("suite")
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    return workload.Units(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: workload.rank(item.nodeid))
 
 
 def _threads() -> set[threading.Thread]:

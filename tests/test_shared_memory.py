@@ -16,7 +16,7 @@ from tests.redis_faults import FAULTS, Relay, Trouble
 from tts_service.settings import SettingsError
 from tts_service.shared_memory import REST_S, SharedMemory, SharedMemoryAway, open_shared_memory
 
-SOON_S = 0.1 + 0.4  # the timeout, and what a busy machine adds
+SOON_S = 4.0  # the timeout is 0.1 s; the rest is for a busy machine. What nothing bounds takes 10 s or more
 
 
 class HandClock:
@@ -69,10 +69,10 @@ def events(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_what_one_instance_puts_another_gets_until_its_time_is_over(
     shared: SharedMemory, redis_url: str, key: str
 ) -> None:
-    other = SharedMemory(redis_url)
+    other = SharedMemory(redis_url, timeout_s=2)
     shared.put(key, b"\x00\xffbytes", 60)
     assert other.get(key, 100) == b"\x00\xffbytes"
-    assert 59_000 < other.run("return redis.call('PTTL', KEYS[1])", key) <= 60_000
+    assert 50_000 < other.run("return redis.call('PTTL', KEYS[1])", key) <= 60_000
     other.close()
 
 
@@ -105,7 +105,7 @@ def test_a_url_that_is_none_is_told_at_the_start_and_never_repeated(url: str) ->
 
 
 def test_a_url_cannot_ask_for_more_patience(troubled: Callable[..., Trouble]) -> None:
-    memory = SharedMemory(troubled(None).url + "?socket_timeout=5&retry_on_timeout=yes")
+    memory = SharedMemory(troubled(None).url + "?socket_timeout=10&retry_on_timeout=yes")
     began = time.monotonic()
     assert is_away(memory)
     assert time.monotonic() - began < SOON_S
@@ -144,7 +144,7 @@ def test_a_redis_in_trouble_costs_a_moment_once_and_is_then_left_alone(
     clock.now += REST_S - 0.1
     began = time.monotonic()
     assert all(is_away(memory) for _ in range(100))
-    assert time.monotonic() - began < 1, "each of 100 turns would pay again"
+    assert time.monotonic() - began < 5, "each of 100 turns would pay again"
     assert server.calls == calls
 
     clock.now += 0.2
@@ -161,7 +161,7 @@ def test_a_redis_that_comes_back_is_found_again_by_itself(
     fault: str, relay: Relay, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = HandClock()
-    memory = SharedMemory(relay.url, clock)
+    memory = SharedMemory(relay.url, clock, timeout_s=1)
     memory.put(key, b"kept", 60)
     relay.frozen.set() if fault == "frozen" else relay.cut()
     began = time.monotonic()
@@ -178,7 +178,7 @@ def test_a_redis_that_comes_back_is_found_again_by_itself(
 
 def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(relay: Relay, key: str) -> None:
     clock = HandClock()
-    memory = SharedMemory(relay.url, clock)
+    memory = SharedMemory(relay.url, clock, timeout_s=1)
     memory.put(key, b"late", 60)
     relay.frozen.set()
     with pytest.raises(SharedMemoryAway):
@@ -190,7 +190,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(relay: Rela
 
 
 def test_a_connection_that_the_server_has_closed_meanwhile_is_no_outage(relay: Relay, key: str) -> None:
-    memory = SharedMemory(relay.url)
+    memory = SharedMemory(relay.url, timeout_s=2)
     memory.put(key, b"kept", 60)
     relay.cut()
     relay.mend()
@@ -204,7 +204,7 @@ def test_a_redis_that_can_only_be_read_is_not_taken_for_well(troubled: Callable[
         return b"-OOM command not allowed\r\n" if b"SET\r\n" in command else b"$-1\r\n"
 
     clock = HandClock()
-    memory = SharedMemory(troubled(full).url, clock)
+    memory = SharedMemory(troubled(full).url, clock, timeout_s=2)
     assert not is_away(memory)
     assert not memory.answers()
     clock.now += REST_S
@@ -229,7 +229,7 @@ monkey.patch_all()
 import os, sys, uuid, gevent
 from tts_service.shared_memory import SharedMemory
 
-memory = SharedMemory(sys.argv[1])
+memory = SharedMemory(sys.argv[1], timeout_s=2)
 keys = [f"tts:test:{uuid.uuid4()}" for _ in range(8)]
 for key in keys:
     memory.put(key, key.encode(), 60)

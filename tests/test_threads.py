@@ -15,7 +15,7 @@ _who = contextvars.ContextVar("who", default="nobody")
 def ran(work: object = threading.get_ident) -> object:
     answer: queue.SimpleQueue[object] = queue.SimpleQueue()
     threads.start(lambda: answer.put(work()))  # type: ignore[operator]
-    return answer.get(timeout=5)
+    return answer.get(timeout=20)
 
 
 def test_work_that_follows_soon_runs_on_the_same_thread() -> None:
@@ -39,18 +39,18 @@ def test_works_at_the_same_time_have_threads_of_their_own() -> None:
     done: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def work() -> None:
-        together.wait(5)  # broken, and so not done, if two of them shared a thread
+        together.wait(20)  # broken, and so not done, if two of them shared a thread
         done.put(threading.get_ident())
 
     for _ in range(8):
         threads.start(work)
-    assert len({done.get(timeout=5) for _ in range(8)}) == 8
+    assert len({done.get(timeout=20) for _ in range(8)}) == 8
 
 
 def test_a_thread_with_nothing_to_do_ends() -> None:
     before = threading.active_count()
     ran()
-    until = time.monotonic() + threads.LINGER_S + 2
+    until = time.monotonic() + threads.LINGER_S + 10
     while threading.active_count() > before and time.monotonic() < until:
         time.sleep(0.02)
     assert threading.active_count() <= before

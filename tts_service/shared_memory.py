@@ -182,7 +182,7 @@ def open_shared_memory(url: str | None) -> SharedMemory | None:
     """
     if url is None:
         return None
-    memory = SharedMemory(url)
+    memory = SharedMemory(url, timeout_s=TIMEOUT_S)
     memory.answers()
     return memory
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 STATIC = Path(__file__).parents[2] / "tts_service" / "web" / "static"
 EARS = Path(__file__).with_name("page_ears.js").read_text()
@@ -47,6 +47,7 @@ FLAGS = [
     # The strict rule of phones: sound only after the visitor's own tap or key press.
     "--autoplay-policy=document-user-activation-required",
 ]
+expect.set_options(timeout=20_000)
 
 
 RESET = "reset"  # a step of a stream: the connection breaks, without a proper end
@@ -261,7 +262,7 @@ class _Endpoint(BaseHTTPRequestHandler):
         return True
 
     def _waits_for(self, event: threading.Event) -> bool:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while time.monotonic() < until and not self._left():
             if event.wait(0.01):
                 return True
@@ -342,7 +343,7 @@ def chromium() -> Iterator[Browser]:
 
 def new_page(browser: Browser) -> Page:
     context = browser.new_context(viewport=VIEWPORT)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(40_000)
     context.add_init_script(EARS)
     return context.new_page()
 
@@ -438,7 +439,7 @@ class Visitor:
         """In the panel. Looks more often than `expect` does, which waits 0.1 s, then 0.25 s, 0.5 s, 1 s."""
         self.until(lambda: text in (self.log.text_content() or ""), text)
 
-    def until(self, condition: Callable[[], bool], what: str = "the condition", limit_s: float = 6) -> None:
+    def until(self, condition: Callable[[], bool], what: str = "the condition", limit_s: float = 20) -> None:
         # Asked from here: wait_for_function evaluates strings in the page, which a strict CSP forbids.
         end = time.monotonic() + limit_s
         while not condition():

@@ -47,7 +47,7 @@ def link(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
     context = chromium.new_context()
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(40_000)
     page = context.new_page()
     refused: list[str] = []
     page.on("console", lambda entry: refused.append(entry.text) if "Content Security" in entry.text else None)
@@ -114,7 +114,7 @@ def test_from_the_link_to_a_client_whose_snippet_can_be_copied(page: Page, link:
 
 def test_without_scripts_all_but_copying_works(chromium: Browser, link: str) -> None:
     context = chromium.new_context(java_script_enabled=False)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(40_000)
     page = context.new_page()
     page.goto(link)
     page.get_by_label("Your name").fill("Ada")

@@ -88,7 +88,7 @@ class Form:
         self.until(lambda: self.page.evaluate("loudness()") > 0.02)
 
     def until(self, condition: Callable[[], bool]) -> None:
-        ends = time.monotonic() + 6
+        ends = time.monotonic() + 20
         while not condition():
             assert time.monotonic() < ends
             self.page.wait_for_timeout(10)

@@ -63,7 +63,7 @@ class Demo:
 
 
 def fetched(url: str, **request: Any) -> bytes:
-    with urllib.request.urlopen(urllib.request.Request(url, **request), timeout=20) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, **request), timeout=60) as answer:
         body: bytes = answer.read()
     return body
 
@@ -81,11 +81,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield Demo(process, until_ready(process, folder / "log"))
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(80)
 
 
 def until_ready(process: subprocess.Popen[bytes], log: Path) -> str:
-    ends = time.monotonic() + 40
+    ends = time.monotonic() + 120
     while "Ctrl-C ends everything" not in log.read_text():
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < ends, log.read_text()
@@ -224,7 +224,7 @@ def test_after_signing_out_no_page_opens(page, demo):
 def test_being_told_to_end_it_ends_all_that_it_started(demo):
     """The last one here, since the others need it."""
     demo.process.send_signal(signal.SIGTERM)
-    assert demo.process.wait(30) == 0
+    assert demo.process.wait(80) == 0
     for url in (demo.url, demo.website, demo.sandbox):
         with socket.socket() as caller:
             assert caller.connect_ex(("127.0.0.1", urlsplit(url).port)) != 0, url

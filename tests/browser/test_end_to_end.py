@@ -77,11 +77,11 @@ def program(folder: Path, module: list[str], env: dict[str, str], says: str) -> 
         yield said(process, log, says)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(40)
+        process.wait(80)
 
 
 def said(process: subprocess.Popen[bytes], log: Path, pattern: str) -> str:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 80
     while time.monotonic() < until and process.poll() is None:
         if found := re.search(pattern, log.read_text()):
             return found[1]

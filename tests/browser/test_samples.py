@@ -20,7 +20,7 @@ def ask(scripted_service, tmp_path):
 
     def run(*arguments, url=scripted_service.url):
         command = [sys.executable, SAMPLES / "ask.py", CLIENT_ID, "hello", "--url", url, *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
 
     return run
 

@@ -185,5 +185,5 @@ def compose(models: Models, spending: Spending) -> Iterator[Compose]:
 @pytest.fixture
 def fresh(sandbox: str) -> str:
     """The sandbox's address, its record emptied."""
-    requests.delete(sandbox.replace("/v1", "/sandbox/calls"), timeout=5)
+    requests.delete(sandbox.replace("/v1", "/sandbox/calls"), timeout=60)
     return sandbox

@@ -149,7 +149,7 @@ def test_the_words_are_read_however_the_server_frames_them(
 
     began = time.monotonic()
     assert ask(model, peer.url) == "Hello you."
-    assert time.monotonic() - began < 2, "it waited for more after the reply was whole"
+    assert time.monotonic() - began < 10, "it waited for more after the reply was whole"
 
 
 @pytest.mark.parametrize(("raw", "keep"), GOOD.values(), ids=GOOD)
@@ -267,7 +267,7 @@ def test_a_kept_connection_the_server_has_closed_meanwhile_costs_no_turn(
     peer = serve(script)
     for _ in range(3):
         assert ask(model, peer.url) == "Hello."
-        assert closed.wait(2)
+        assert closed.wait(8)
         closed.clear()
 
     assert (peer.connections, len(peer.requests)) == (3, 3)

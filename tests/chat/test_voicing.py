@@ -46,13 +46,13 @@ class Turn:
 
     def until_over(self) -> Voicing:
         while not self.voicing.is_over:
-            self.voicing.hear(self.told.get(timeout=10))
+            self.voicing.hear(self.told.get(timeout=20))
         return self.voicing
 
     def until(self, kind: type) -> None:
         event: Any = None
         while not isinstance(event, kind):
-            event = self.told.get(timeout=10)
+            event = self.told.get(timeout=20)
             self.voicing.hear(event)
 
 
@@ -190,7 +190,7 @@ def test_nothing_to_say_ends_a_voice_that_is_still_opening_at_once_and_without_a
     now.voicing.write("👍")
     now.voicing.finish()
     assert now.voicing.is_over
-    assert now.told.get(timeout=1) == Ended(None)
+    assert now.told.get(timeout=8) == Ended(None)
     assert (now.voicing.error, now.voicing.spoken()) == (None, None)
 
 

@@ -131,11 +131,11 @@ def code(reply: Reply) -> str | None:
 
 def calls(sandbox: str, surface: str) -> list[Any]:
     """What the sandbox was asked on that surface since it was last told to forget."""
-    shown = requests.get(sandbox.replace("/v1", "/sandbox/calls"), timeout=5).json()["calls"]
+    shown = requests.get(sandbox.replace("/v1", "/sandbox/calls"), timeout=60).json()["calls"]
     return [call for call in shown if call["surface"] == surface]
 
 
-def eventually(true: Callable[[], bool], seconds: float = 2.0) -> bool:
+def eventually(true: Callable[[], bool], seconds: float = 8.0) -> bool:
     until = time.monotonic() + seconds
     while not true() and time.monotonic() < until:
         time.sleep(0.01)

@@ -241,15 +241,15 @@ def _at_a_terminal(arguments: list[str], answers: list[tuple[str, str]]) -> tupl
             shown += _shown(terminal, until=question)
             os.write(terminal, answer.encode() + b"\n")
         shown += _shown(terminal, until=None)
-        return process.wait(30), shown
+        return process.wait(60), shown
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(60)
         os.close(terminal)
 
 
 def _shown(terminal: int, until: str | None) -> str:
-    shown, end = "", time.monotonic() + 30
+    shown, end = "", time.monotonic() + 60
     while (until is None or until not in shown) and time.monotonic() < end:
         if select.select([terminal], [], [], 0.2)[0]:
             try:
@@ -283,7 +283,7 @@ def test_a_key_typed_at_a_terminal_is_not_echoed(run: Run) -> None:
 def _tts_service(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).parent / "tts-service"
     return subprocess.run(
-        [program, *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False
+        [program, *arguments], input=stdin, capture_output=True, text=True, timeout=180, check=False
     )
 
 

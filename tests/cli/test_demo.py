@@ -59,7 +59,7 @@ def test_told_to_end_while_it_starts_it_leaves_nothing_running(tmp_path: Path) -
             said += line
         process.send_signal(signal.SIGTERM)
         said += process.stdout.read()  # until the last child has closed it
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert "Ctrl-C ends everything" not in said
     with socket.socket() as caller:
         assert caller.connect_ex(("127.0.0.1", urlsplit(sandbox[1]).port)) != 0

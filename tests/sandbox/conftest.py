@@ -126,8 +126,11 @@ class Peer:
             return refusal.status_code, json.loads(refusal.resp_body), refusal.resp_headers
         pytest.fail(f"{path} was not refused")
 
-    def raw(self, request: bytes, *, wait_s: float = 2.0) -> tuple[bytes, str]:
-        """Sends bytes; returns what came back and how it ended: whole, eof, reset or open."""
+    def raw(
+        self, request: bytes, *, wait_s: float = TIMEOUT_S, enough: str = r"101 .*\r\n\r\n"
+    ) -> tuple[bytes, str]:
+        """Sends bytes; returns what came back and how it ended: whole, eof, reset or open. What looks like
+        `enough` is not waited beyond: it is open then."""
         address = urllib.parse.urlsplit(self.base_url)
         answer, deadline = b"", time.monotonic() + wait_s
         with socket.create_connection((address.hostname, address.port), wait_s) as sock:
@@ -139,6 +142,8 @@ class Peer:
                     sized = re.search(rb"Content-Length: (\d+)", head)
                     if blank and sized and len(body) == int(sized[1]):
                         return answer, "whole"
+                    if re.match(rb"HTTP/1.1 " + enough.encode(), answer, re.DOTALL):
+                        return answer, "open"
                     # A timeout is per read: only a deadline ends a drip (faults L1).
                     sock.settimeout(max(0.001, deadline - time.monotonic()))
             except TimeoutError:

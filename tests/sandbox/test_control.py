@@ -129,9 +129,9 @@ def test_a_followed_redirect_shows_whether_the_key_came_along(own):
 
 
 def test_the_front_page_says_what_this_is_and_lists_the_faults(own):
-    page = own.http.get(own.root + "/", timeout=5).text
+    page = own.http.get(own.root + "/", timeout=60).text
 
     assert f"XAI_BASE_URL={own.base_url}" in page
     assert "<code>realtime.http=429,chat.pace=0</code>" in page.replace("xai-sandbox+", "")
     assert "transcript_drift" in page
-    assert own.http.get(own.root + "/health", timeout=5).json()["status"] == "ok"
+    assert own.http.get(own.root + "/health", timeout=60).json()["status"] == "ok"

@@ -51,8 +51,8 @@ def request_bytes(surface, key):
     return head.encode() + b"\r\n" + content
 
 
-def raw(peer, surface, spec, wait_s=2.0):
-    answer, ending = peer.raw(request_bytes(surface, key_for(surface, spec)), wait_s=wait_s)
+def raw(peer, surface, spec, **rest):
+    answer, ending = peer.raw(request_bytes(surface, key_for(surface, spec)), **rest)
     head, _, body = answer.partition(b"\r\n\r\n")
     return head.decode("latin-1"), body, ending
 
@@ -111,42 +111,42 @@ def check_pace(peer, surface):
         return
     began = time.monotonic()
     raw(peer, "chat", "pace=0.5")
-    assert 0.1 < time.monotonic() - began < 2
+    assert time.monotonic() - began > 0.1
 
 
 def check_delay_ms(peer, surface):
     began = time.monotonic()
-    head, _, _ = raw(peer, surface, "delay_ms=200", wait_s=0.3)
+    head, _, _ = raw(peer, surface, "delay_ms=200")
     assert time.monotonic() - began >= 0.2
     assert head.startswith("HTTP/1.1 ")
 
 
 def check_http(peer, surface):
-    head, body, _ = raw(peer, surface, f"{surface}.http=503", wait_s=0.3)
+    head, body, _ = raw(peer, surface, f"{surface}.http=503")
     assert head.startswith("HTTP/1.1 503")
     error = json.loads(body)
     assert error["error"]["message"] if surface == "calls" else error["code"] == "unavailable"
 
 
 def check_retry_after(peer, surface):
-    head, _, _ = raw(peer, surface, "http=429,retry_after=Wed%2C 21", wait_s=0.3)
+    head, _, _ = raw(peer, surface, "http=429,retry_after=Wed%2C 21")
     assert "Retry-After: Wed, 21" in head
 
 
 def check_old_codes(peer, surface):
-    _, body, _ = raw(peer, surface, "http=429,old_codes", wait_s=0.3)
+    _, body, _ = raw(peer, surface, "http=429,old_codes")
     assert surface == "calls" or json.loads(body)["code"] == "Some resource has been exhausted"
 
 
 def check_html(peer, surface):
-    head, body, _ = raw(peer, surface, "html", wait_s=0.3)
+    head, body, _ = raw(peer, surface, "html")
     assert head.startswith("HTTP/1.1 200")
     assert "text/html" in head
     assert body.startswith(b"<!doctype html>")
 
 
 def check_redirect(peer, surface):
-    head, _, _ = raw(peer, surface, "redirect", wait_s=0.3)
+    head, _, _ = raw(peer, surface, "redirect")
     assert head.startswith("HTTP/1.1 302")
     assert "/sandbox/landing" in head
 
@@ -167,7 +167,7 @@ def check_drip_headers(peer, surface):
 
 
 def check_big_body(peer, surface):
-    head, body, _ = raw(peer, surface, "big_body=3000000", wait_s=0.3)
+    head, body, _ = raw(peer, surface, "big_body=3000000")
     assert head.startswith("HTTP/1.1 503")
     assert len(body) == 3_000_000
 
@@ -206,7 +206,7 @@ def check_empty(peer, surface):
 
 
 def check_drip(peer, surface):
-    _, body, _ = raw(peer, surface, f"{surface}.drip", wait_s=0.7)
+    _, body, _ = raw(peer, surface, f"{surface}.drip", enough=r".*\r\n\r\n..")
     assert 0 < len(body) < 30
 
 
@@ -339,9 +339,9 @@ def check_max_sessions(peer, surface):
 def check_handshake(peer, surface):
     with pytest.raises(websocket.WebSocketException), socket_of(peer, surface, "handshake=bad_accept"):
         pass
-    head, _, _ = raw(peer, surface, f"{surface}.handshake=extension", wait_s=0.3)
+    head, _, _ = raw(peer, surface, f"{surface}.handshake=extension")
     assert "Sec-WebSocket-Extensions: x-nobody" in head
-    head, _, _ = raw(peer, surface, f"{surface}.handshake=endless_headers", wait_s=0.05)
+    head, _, _ = raw(peer, surface, f"{surface}.handshake=endless_headers", enough="101 .")
     assert head.startswith("HTTP/1.1 101")
 
 
@@ -364,7 +364,7 @@ def check_stop_reading(peer, surface):
             talk.opened()
         talk.ws.settimeout(0.2)
         with pytest.raises((websocket.WebSocketTimeoutException, OSError)):
-            talk.ws.send_binary(bytes(60_000_000))
+            talk.ws.send_binary(bytes(16_000_000))
 
 
 def check_close_before_audio(peer, surface):
@@ -736,5 +736,5 @@ def test_the_fault_does_what_the_table_says(peer, surface, name):
 def test_every_surface_answers_normally_when_nothing_is_asked(peer):
     for surface in SURFACES:
         key = "sk-sandbox" if surface == "calls" else "xai-sandbox"
-        answer, _ = peer.raw(request_bytes(surface, key), wait_s=0.3)
+        answer, _ = peer.raw(request_bytes(surface, key))
         assert answer.split(b" ", 2)[1] in (b"200", b"201", b"101"), surface

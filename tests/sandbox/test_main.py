@@ -39,7 +39,7 @@ def test_it_says_where_it_listens_and_stops_quietly_with_a_session_open(peer_of,
         with peer_of(base_url).connect() as talk:
             assert talk.receive()["type"] == "session.created"
             program.send_signal(number)
-            out, err = program.communicate(timeout=30)
+            out, err = program.communicate(timeout=60)
 
     assert (program.returncode, out, err) == (0, "", "")
 
@@ -47,7 +47,7 @@ def test_it_says_where_it_listens_and_stops_quietly_with_a_session_open(peer_of,
 def test_a_taken_port_is_said_in_plain_words(peer):
     port = int(peer.root.rsplit(":", 1)[1])
     with start(port=port) as program:
-        _, err = program.communicate(timeout=30)
+        _, err = program.communicate(timeout=60)
 
     assert program.returncode == 1
     assert err.startswith(f"Port {port} on 127.0.0.1 is taken")

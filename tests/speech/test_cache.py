@@ -233,7 +233,7 @@ def test_without_redis_memory_goes_on_alone(redis_url: str, key: str) -> None:
     assert cache.get("another") is None
     cache.put("another", SOUND)
     assert cache.get("another") == cache.get(key) == SOUND
-    assert all(cache.get(str(number)) is None for number in range(20))
-    assert time.monotonic() - began < 1, "the 100 ms were paid more than once"
+    assert all(cache.get(str(number)) is None for number in range(100))
+    assert time.monotonic() - began < 5, "the 100 ms were paid more than once"
     memory.close()
     relay.close()

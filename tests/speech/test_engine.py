@@ -74,7 +74,7 @@ def test_whoever_gave_a_connection_back_can_end_it_no_more_and_whoever_has_it_ca
     first.cut()
     assert warm.connection.meanwhile(Deadline.after(1)) == []
     second.cut()
-    assert peer.line().ended.wait(3)
+    assert peer.line().ended.wait(6)
     warm.connection.close()
 
 
@@ -85,7 +85,7 @@ def test_a_connection_whose_new_owner_has_gone_already_is_ended_at_once(serve: A
     engine.keep(open_one(engine, lifeline=first), ARA, KEY, first)
     gone.cut()
     open_one(engine, lifeline=gone).connection.close()
-    assert peer.line().ended.wait(3)
+    assert peer.line().ended.wait(6)
 
 
 @pytest.mark.parametrize("is_tts", [True, False], ids=["tts", "realtime"])
@@ -100,7 +100,7 @@ def test_a_closed_engine_leaves_no_connection(is_tts: bool, serve: Any, bench: A
         lines.append(peer.line(number))
     engine.close()
     for line in lines:
-        assert line.ended.wait(3)
+        assert line.ended.wait(6)
         assert line.close_code == 1000
 
 
@@ -114,7 +114,7 @@ def test_a_reply_under_way_when_the_engine_closes_keeps_no_connection(serve: Any
     talk.speaking.finish()
     assert talk.outcome() is None
     assert talk.pcm == SOUND.data
-    assert peer.line().ended.wait(3)
+    assert peer.line().ended.wait(6)
 
 
 def refused_later(line: Line) -> None:
@@ -164,7 +164,7 @@ def test_a_refusal_is_explained_as_the_dialect_means_it(
 def test_probe_keeps_what_it_opened_to_itself_and_buys_nothing(serve: Any, bench: Any, journal: Any) -> None:
     peer = serve(upgraded)
     assert probe(bench.tts(peer.port), ARA, KEY, Deadline.after(5)) >= 0
-    assert peer.line().ended.wait(3)
+    assert peer.line().ended.wait(6)
     assert peer.line().said == []
     assert journal() == []
 

@@ -112,7 +112,7 @@ def test_without_the_extra_the_refusal_says_what_to_do_and_nothing_else_breaks()
         "except InvalidRequest as error: print(error.code, error.status, error.param, error.message)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=20
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
     code, status, param, message = done.stdout.split(" ", 3)

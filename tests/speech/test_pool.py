@@ -174,7 +174,7 @@ def test_a_socket_that_ended_or_spoke_out_of_turn_is_not_used_again(
     assert talk.outcome() is None
     assert talk.pcm == SOUND
     assert len(peer.lines) == 2
-    assert peer.line().ended.wait(2), "the useless socket stayed open"
+    assert peer.line().ended.wait(6), "the useless socket stayed open"
     assert [entry["event"] for entry in journal()] == ["ok", "ok"]
 
 
@@ -191,7 +191,7 @@ def test_a_socket_that_only_pinged_is_used_again(serve: Any, bench: Any) -> None
     peer = serve(script)
     engine = bench.tts(peer.port)
     reply(bench, engine)
-    assert peer.line().mark.wait(5)
+    assert peer.line().mark.wait(10)
     reply(bench, engine)
     assert len(peer.lines) == 1
 
@@ -214,7 +214,7 @@ def test_a_close_that_comes_with_the_end_of_a_piece_is_not_overlooked(
         talk = bench.speak(engine, *each)
         assert talk.outcome() is None
         assert talk.pcm == SOUND * len(each)
-        assert peer.line().ended.wait(3), "the provider waits for the answer to its close"
+        assert peer.line().ended.wait(6), "the provider waits for the answer to its close"
     assert len(peer.lines) == 2
     assert peer.line().close_code == 1000
 
@@ -236,11 +236,11 @@ def test_the_socket_of_a_reply_that_did_not_end_well_is_closed(how: str, serve: 
     peer = serve(script, speaking)
     engine = bench.tts(peer.port, bench.HURRIED)
     talk = bench.speak(engine, "One.", "Two.")
-    assert peer.line().mark.wait(5)
+    assert peer.line().mark.wait(10)
     if how == "cancelled":
         talk.speaking.cancel()
     assert talk.outcome() is not None
-    assert peer.line().ended.wait(3)
+    assert peer.line().ended.wait(6)
     reply(bench, engine)
     assert len(peer.lines) == 2
 
@@ -267,7 +267,7 @@ def test_a_realtime_socket_is_never_kept_because_it_remembers_what_was_said(serv
     engine = bench.engine(peer.port)
     for number in range(2):
         reply(bench, engine)
-        assert peer.line(number).ended.wait(3)
+        assert peer.line(number).ended.wait(6)
     assert len(peer.lines) == 2
 
 
@@ -297,10 +297,10 @@ def test_cancelling_the_second_reply_ends_the_socket_it_was_given(serve: Any, be
     engine = bench.tts(peer.port)
     reply(bench, engine)
     talk = bench.speak(engine)
-    assert peer.line().mark.wait(5)
+    assert peer.line().mark.wait(10)
     talk.speaking.cancel()
     assert talk.outcome(1).code == "speech_cancelled"
-    assert peer.line().ended.wait(3)
+    assert peer.line().ended.wait(6)
 
 
 def test_each_reply_on_a_socket_has_a_byte_budget_of_its_own(serve: Any, bench: Any) -> None:
@@ -437,14 +437,14 @@ def test_a_socket_is_given_while_it_is_neither_idle_too_long_nor_too_old(
     assert (given is connection) is is_given
     if is_given:
         connection.close()
-    assert dial.peer.line().ended.wait(3)
+    assert dial.peer.line().ended.wait(6)
 
 
 def test_a_socket_too_old_is_not_even_kept(pool: WarmSockets, dial: Any, clock: Clock) -> None:
     connection = dial()
     clock.ahead_s = OLDEST_S + 1
     pool.put("place", connection)
-    assert dial.peer.line().ended.wait(3)
+    assert dial.peer.line().ended.wait(6)
 
 
 def test_stale_sockets_of_other_places_are_closed_in_passing(
@@ -453,7 +453,7 @@ def test_stale_sockets_of_other_places_are_closed_in_passing(
     pool.put("nobody comes back here", dial())
     clock.ahead_s = IDLE_S + 1
     assert pool.take("elsewhere") is None
-    assert dial.peer.line().ended.wait(3)
+    assert dial.peer.line().ended.wait(6)
 
 
 def test_more_than_may_be_kept_close_the_longest_unused(pool: WarmSockets, dial: Any) -> None:
@@ -461,7 +461,7 @@ def test_more_than_may_be_kept_close_the_longest_unused(pool: WarmSockets, dial:
     for number, connection in enumerate(connections):
         pool.put(number, connection)
     for number in range(3):
-        assert dial.peer.line(number).ended.wait(3)
+        assert dial.peer.line(number).ended.wait(6)
         assert pool.take(number) is None
     for number in range(3, KEPT_AT_MOST + 3):
         assert pool.take(number) is connections[number]
@@ -476,7 +476,7 @@ def test_a_closed_pool_holds_nothing_and_takes_nothing(pool: WarmSockets, dial: 
     pool.put("place", late)
     assert pool.take("place") is None
     for number in range(2):
-        assert dial.peer.line(number).ended.wait(3)
+        assert dial.peer.line(number).ended.wait(6)
         assert dial.peer.line(number).close_code == 1000
 
 

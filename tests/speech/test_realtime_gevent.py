@@ -106,7 +106,7 @@ def test_the_engine_ends_every_reply_in_time_under_gevent(serve: Any, authority:
     for name, _, _, code, ends_s in cases:
         played = told["played"][name]
         assert played["code"] == code, name
-        assert played["took_s"] < ends_s + 1.5, name  # a busy machine
+        assert played["took_s"] < ends_s + 5, name  # a busy machine
         assert base64.b64decode(played["pcm"]) == (b"" if code else SOUND), name
     codes = [line.split(" code=")[1].split()[0] for line in told["lines"]]
     assert codes == [code or "-" for *_, code, _ in cases], "not one line a reply, with its code"

@@ -25,7 +25,7 @@ from tts_service.speech.voice import Asked, Ended, FirstSound, Opened, Piece, Vo
 Line = Any  # tests/speech/conftest.py
 Script = Callable[[Line], None]
 CANARY = "xai-canary-0123456789abcdef"
-LATE_S = 1.5
+LATE_S = 5.0
 ONE, TWO, THREE, FOUR = (
     "The first sentence goes at once.",
     "The second comes later.",
@@ -220,7 +220,7 @@ def test_a_provider_that_leaves_between_two_pieces_is_called_again_and_the_reply
     assert [texts(line) for line in peer.lines] == [[ONE], [TWO, THREE]], "bought twice, or lost"
     assert kinds(talk).count(Asked) == 3
     assert kinds(talk).count(FirstSound) == 1
-    assert peer.line().ended.wait(2)
+    assert peer.line().ended.wait(6)
     assert [entry["event"] for entry in journal()] == ["ok"]
 
 
@@ -279,7 +279,7 @@ def test_a_fault_in_the_second_piece_keeps_the_first_and_tells_why_it_ended(
     assert [(piece.seq, piece.text, piece.pcm.data) for piece in talk.pieces] == [(0, ONE, sound(1))]
     assert [event.text for event in talk.heard if isinstance(event, Asked)] == [ONE, TWO]
     assert len(peer.lines) == 1, "the second piece would have been paid for twice"
-    assert peer.line().ended.wait(2)
+    assert peer.line().ended.wait(6)
     [line] = journal()
     assert (line["event"], line["code"], line["audio_ms"]) == ("fail", code, "20")
 
@@ -324,7 +324,7 @@ def test_the_deadline_in_the_second_piece_keeps_the_first(way: Way, serve: Any, 
     assert (error.code, error.stage) == ("speech_timeout", "audio")
     assert 0.4 < talk.ended_at - began < 0.5 + LATE_S
     assert talk.pcm == sound(1), "half a sentence can say the opposite"
-    assert peer.line().ended.wait(2)
+    assert peer.line().ended.wait(6)
 
 
 @both_ways
@@ -355,7 +355,7 @@ def test_the_longest_audio_holds_across_a_second_connection(serve: Any, bench: A
     talk = bench.begin(bench.tts(peer.port, SpeechLimits(max_speech_s=1.5)))
     talk.speaking.say(ONE, Deadline.after(10))
     talk.until(Piece)
-    assert peer.line().mark.wait(5)
+    assert peer.line().mark.wait(10)
     time.sleep(0.05)
     talk.speaking.say(TWO, Deadline.after(10))
     talk.speaking.finish()
@@ -604,12 +604,12 @@ def test_cancel_ends_the_second_engine_too(serve: Any, bench: Any) -> None:
     engine = bench.engine(serve(drifting(WRONG)).port)
     engine.second = bench.tts(second.port)
     talk = bench.speak(engine, ONE, voice=RETRYING)
-    assert second.line().mark.wait(5)
+    assert second.line().mark.wait(10)
     began = time.monotonic()
     talk.speaking.cancel(SpeechCancelled(stage="drain"))
     assert talk.outcome().code == "speech_cancelled"
-    assert talk.ended_at - began < 3
-    assert second.line().ended.wait(2), "the second engine's socket outlived the reply"
+    assert talk.ended_at - began < 8
+    assert second.line().ended.wait(6), "the second engine's socket outlived the reply"
 
 
 def test_the_deadline_ends_the_second_engine_too(serve: Any, bench: Any) -> None:
@@ -621,7 +621,7 @@ def test_the_deadline_ends_the_second_engine_too(serve: Any, bench: Any) -> None
     assert talk.outcome().code == "speech_timeout"
     assert talk.ended_at - began < 0.5 + LATE_S
     assert talk.pcm == sound(1), "the sound there was, before the second engine was asked"
-    assert second.line().ended.wait(3)
+    assert second.line().ended.wait(6)
 
 
 # A reply of which nothing is to be said.
@@ -640,4 +640,4 @@ def test_a_voice_that_is_not_needed_after_all_ends_without_a_fault(
     talk.speaking.cancel()
     assert talk.outcome(1) is None, "nothing was asked, so nothing failed"
     assert journal() == []
-    assert peer.line().ended.wait(3)
+    assert peer.line().ended.wait(6)

@@ -28,7 +28,7 @@ def test_a_read_ends_at_the_deadline(ends: Ends) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         wire.read()
-    assert 0.05 < time.monotonic() - began < 1
+    assert 0.05 < time.monotonic() - began < 8
 
 
 def test_a_read_after_the_deadline_fails_even_when_there_is_something_to_read(ends: Ends) -> None:

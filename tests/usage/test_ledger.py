@@ -189,21 +189,23 @@ def test_a_turn_of_a_client_deleted_meanwhile_leaves_nothing(
 def test_numbers_add_up_while_the_database_is_away_and_the_log_says_so_once(
     tmp_path: Path, make_ledger: MakeLedger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    database = Database(f"sqlite:///{tmp_path}/late.db")  # without tables: every write fails
-    ledger = make_ledger(database, write_every_s=0.01)
-    ledger.record(a_turn("a"))
-    assert _soon(lambda: "usage_waits" in caplog.text)
-    ledger.record(a_turn("a"))
-    with pytest.raises(DatabaseUnavailable):
-        ledger.write()
+    url = f"sqlite:///{tmp_path}/busy.db"
+    database, other = Database(url, busy_timeout_s=0.02), Database(url)
     database.upgrade()
-    with database.writing() as connection:
+    ledger = make_ledger(database, write_every_s=0.01)
+    with other.writing() as connection:  # nobody else can write meanwhile
         _insert_client(connection, "a")
-    ledger.write()
-    assert day_of(database, "a").turns == 2
+        ledger.record(a_turn("a"))
+        assert _soon(lambda: "usage_waits" in caplog.text)
+        ledger.record(a_turn("a"))
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailable):
+                ledger.write()
+    assert _soon(lambda: day_of(database, "a").turns == 2), "it is written by itself once it can be"
     assert caplog.text.count("usage_waits") == 1
     ledger.close()
     database.close()
+    other.close()
 
 
 def test_texts_are_bounded_while_the_database_is_away_and_the_lost_ones_counted(
@@ -279,7 +281,7 @@ def _insert_client(connection: Any, client_id: str) -> None:
     connection.execute(text(f"INSERT INTO clients ({names}) VALUES ({values})"), row)
 
 
-def _soon(true: Callable[[], bool], seconds: float = 5.0) -> bool:
+def _soon(true: Callable[[], bool], seconds: float = 20.0) -> bool:
     until = time.monotonic() + seconds
     while not true() and time.monotonic() < until:
         time.sleep(0.005)

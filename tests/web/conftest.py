@@ -27,6 +27,7 @@ from tts_service.clients.sealing import Sealer
 from tts_service.clients.store import ClientStore
 from tts_service.database.engine import open_database
 from tts_service.settings import load
+from tts_service.web.body import _alarms
 
 ROOT = Path(__file__).parents[2]
 CANARY = "xai-canary-0123456789abcdef"
@@ -60,7 +61,7 @@ class ScriptedModel:
                     self.end_headers()
                     return
                 if "hold" in model.asked[-1]:
-                    model.release.wait(10)
+                    model.release.wait(40)
                 self.send_response(200)
                 self.send_header("Content-Type", "text/event-stream")
                 self.send_header("Connection", "close")
@@ -116,7 +117,7 @@ class Service:
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
@@ -141,7 +142,7 @@ class Service:
         return json.dumps(asked | ({"conversation_id": conversation} if conversation else {})).encode()
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def raw(self, request: bytes) -> Answer:
         """The answer to exactly these bytes."""
@@ -223,6 +224,15 @@ def _port(process: subprocess.Popen[bytes], log: Path) -> int:
             return int(match[1])
         time.sleep(0.05)
     raise AssertionError(f"gunicorn did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _alarms_run() -> Iterator[None]:
+    """The thread that watches time limits lingers after the last one. Kept busy, it is there before each
+    test, and none has to wait for its end."""
+    kept = _alarms.set(3600, lambda: None)
+    yield
+    _alarms.cancel(kept)
 
 
 @pytest.fixture(scope="session")

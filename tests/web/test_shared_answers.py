@@ -179,7 +179,7 @@ def test_without_redis_each_instance_pays_once_and_none_waits(asked: Once) -> No
 
 def test_a_redis_lost_during_the_turn_costs_no_answer(redis_url: str, asked: Once) -> None:
     relay = Relay(redis_url)
-    memory = SharedMemory(relay.url)
+    memory = SharedMemory(relay.url, timeout_s=2)
     turn, one = Turn(), instance(memory)
 
     def during() -> Answer:

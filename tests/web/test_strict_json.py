@@ -3,7 +3,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tts_service.errors import DuplicateKey, InvalidJson, JsonTooDeep
@@ -84,6 +84,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
+@settings(max_examples=50)
 def test_ordinary_json_comes_out_as_it_went_in(value: object) -> None:
     try:
         assert strict_json.parse(json.dumps(value).encode()) == value

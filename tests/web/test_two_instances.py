@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import delete
 
 from tests.redis_faults import Relay, Trouble
+from tts_service import shared_memory
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.spending import Spending
 from tts_service.clients.store import ClientStore
@@ -48,6 +49,12 @@ class Pair:
 
     def change(self, **fields: object) -> None:
         self.store.change(self.client_id, fields)
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Redis a busy machine may take its time: what is counted alone for once is counted wrong here."""
+    monkeypatch.setattr(shared_memory, "TIMEOUT_S", 1.0)
 
 
 @pytest.fixture
@@ -132,7 +139,7 @@ def test_41_one_key_pays_for_one_turn_at_both(pair: Pair) -> None:
 
     with ThreadPoolExecutor(10) as pool:
         asked = [pool.submit(ask, number) for number in range(10)]
-        all_refused = all(refused.acquire(timeout=10) for _ in range(9))
+        all_refused = all(refused.acquire(timeout=30) for _ in range(9))
         model.release.set()
         answers = [future.result() for future in asked]
     assert all_refused
@@ -168,7 +175,7 @@ def test_without_redis_limits_hold_for_each_and_turns_go_on(
     for service in both:
         told = statuses([service], 6, X_Forwarded_For=address)
         assert told == [200] * 4 + [429] * 2, "five of ten are this instance's share, one is counted already"
-    assert time.monotonic() - began < 3, "each turn waits for what is gone"
+    assert time.monotonic() - began < 8, "each turn waits for what is gone"
     both[0].ask("What is my name?", conversation=conversation, **ada)
     assert both[0].model.told[-1] == ["My name is Ada.", "Hello there.", "What is my name?"]
     assert both[0].send("GET", "/ready").json["checks"] == {"database": True, "redis": False}
@@ -179,7 +186,7 @@ def test_a_redis_that_hangs_from_the_start_stops_no_instance(pair: Pair, address
     hung = Trouble(None)
     began = time.monotonic()
     service = pair.instance(REDIS_URL=hung.url, RATE_LIMIT_IP="4/hour", RATE_LIMIT_CLIENT_IP="")
-    assert statuses([service], 4, X_Forwarded_For=address) == [200] * 2 + [429] * 2
+    assert statuses([service], 16, X_Forwarded_For=address) == [200] * 2 + [429] * 14
     assert service.ask(Idempotency_Key="one", X_Forwarded_For=new_address()).status == 200
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9, "each of 17 turns waits for a second"
     hung.close()

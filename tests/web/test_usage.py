@@ -22,7 +22,7 @@ def _today(database: Database, client_id: str) -> Usage:
 
 
 def _written(database: Database, client_id: str, turns: int) -> Usage:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 20
     while _today(database, client_id).turns < turns and time.monotonic() < until:
         time.sleep(0.02)
     return _today(database, client_id)

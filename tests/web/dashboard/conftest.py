@@ -25,7 +25,6 @@ from tts_service.clients.store import ClientStore
 from tts_service.database import tables
 from tts_service.database.engine import Database
 from tts_service.settings import load
-from tts_service.web.body import _alarms
 
 NAME, PASSWORD = "ada", "correct horse battery"
 ACCOUNT_ID = "6d1b3c52-8a54-4c1b-9d0e-2b7f3a6c5d41"
@@ -97,7 +96,7 @@ class Person:
     def send(self, method: str, path: str, body: str | None = None, **headers: str) -> Page:
         sent = {"Accept": "text/html", "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body and body.encode(), sent)
             response = connection.getresponse()
@@ -193,12 +192,8 @@ def open_office(tmp_path: Path) -> Iterator[Callable[..., Office]]:
 
 @pytest.fixture(scope="session")
 def _office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    # A form's time limit is watched by a thread that lingers for a second. Kept busy, it is there before each
-    # test, and none has to wait for its end.
-    kept = _alarms.set(3600, lambda: None)
     with opened(tmp_path_factory.mktemp("office")) as office:
         yield office
-    _alarms.cancel(kept)
 
 
 @pytest.fixture(scope="session")

@@ -43,11 +43,11 @@ class Studio:
     def post(self, path: str, fields: dict[str, str], **headers: str) -> requests.Response:
         url = f"http://127.0.0.1:{self.office.port}{path}"
         sent = {"Connection": "close", "X-CSRF-Token": self.token, "Cookie": f"tts_session={self.session}"}
-        return requests.post(url, data=fields, headers=sent | JSON | headers, timeout=20)
+        return requests.post(url, data=fields, headers=sent | JSON | headers, timeout=60)
 
     def page(self, path: str) -> str:
         url, cookie = f"http://127.0.0.1:{self.office.port}{path}", f"tts_session={self.session}"
-        return requests.get(url, headers={"Connection": "close", "Cookie": cookie}, timeout=20).text
+        return requests.get(url, headers={"Connection": "close", "Cookie": cookie}, timeout=60).text
 
     def hears(self, client_id: str, **fields: str) -> requests.Response:
         return self.post(f"{CLIENTS}/{client_id}/hear", fields)
@@ -57,9 +57,9 @@ class Studio:
 
     def calls(self) -> list[dict[str, Any]]:
         record = self.sandbox.replace("/v1", "/sandbox/calls")
-        calls: list[dict[str, Any]] = requests.get(record, headers={"Connection": "close"}, timeout=5).json()[
-            "calls"
-        ]
+        calls: list[dict[str, Any]] = requests.get(
+            record, headers={"Connection": "close"}, timeout=60
+        ).json()["calls"]
         return calls
 
 
@@ -84,7 +84,7 @@ def _studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, 
 def studio(_studio: tuple[Office, str], _password_hash: str) -> Studio:
     office, sandbox = _studio
     begin_anew(office.database, _password_hash)
-    requests.delete(sandbox.replace("/v1", "/sandbox/calls"), headers={"Connection": "close"}, timeout=5)
+    requests.delete(sandbox.replace("/v1", "/sandbox/calls"), headers={"Connection": "close"}, timeout=60)
     session = Sessions(office.database).open(ACCOUNT_ID)
     studio = Studio(office, sandbox, session, "")
     studio.token = Fields(studio.page(f"{CLIENTS}/new"), f"{CLIENTS}/new").values["csrf_token"]
@@ -135,7 +135,7 @@ def test_what_was_heard_before_is_not_bought_again_and_all_of_it_is_counted(
 
 def counted_ms(studio: Studio, client_id: str) -> int:
     """What the ledger has written, a second later, of two answers."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while True:
         total = read_report(studio.office.database, client_id, utc_today(), 1).total
         if total.cached_ms or time.monotonic() > until:

@@ -27,7 +27,7 @@ def write(office: Any, *turns: Turn) -> None:
 
 
 def eventually(person: Any, path: str, text: str) -> str:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 20
     while text not in person.opens(path).text and time.monotonic() < until:
         time.sleep(0.05)
     shown: str = person.page.text
