@@ -25,6 +25,7 @@ GROUND = {
     "secret",
     "retry",
     "threads",
+    "aside",
     "version",
     "logs",
     "addresses",
@@ -37,6 +38,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "secret": (set(), set()),
     "retry": (set(), set()),
     "threads": (set(), set()),
+    "aside": (set(), {"gevent"}),
     "metrics": (set(), {"prometheus_client"}),
     "version": (set(), set()),
     "addresses": (set(), set()),
@@ -105,6 +107,7 @@ HOMES = {
     "certifi": {"dial"},
     "cryptography": {"clients.sealing"},
     "redis": {"shared_memory"},
+    "gevent": {"aside"},
 }
 
 # Every place a key may leave us, or be looked at.

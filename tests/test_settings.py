@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import stat
 import threading
 from pathlib import Path
 
 import pytest
 
+from tts_service import settings as settings_module
 from tts_service.secret import Secret
 from tts_service.settings import Settings, SettingsError, instance_key, load
 
@@ -249,3 +251,16 @@ def test_an_empty_key_file_is_no_key(tmp_path: Path) -> None:
 def test_an_instance_folder_that_cannot_be_made_is_a_problem_of_the_settings(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "TTS_INSTANCE" in problems({"TTS_INSTANCE": str(tmp_path / "file" / "instance")})[0]
+
+
+def test_no_password_of_a_database_is_in_what_settings_look_like() -> None:
+    settings = Settings(database_url="postgresql://me:canary@host/db", redis_url="redis://:canary@host")
+    assert "canary" not in repr(settings)
+
+
+def test_every_variable_that_is_read_is_documented() -> None:
+    source = Path(settings_module.__file__).read_text()
+    read = set(re.findall(r'reading\.\w+\(\s*"([A-Z_]+)"', source))
+    page = (Path(__file__).parents[1] / "docs" / "settings.md").read_text()
+    assert len(read) > 30
+    assert [name for name in sorted(read) if f"`{name}`" not in page] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tts_service.chat.budget import DailyBudget
 from tts_service.chat.cost import Prices
 from tts_service.chat.history import Histories
 from tts_service.chat.llm import ChatModel
@@ -49,7 +50,7 @@ def open_composer(
         engines=open_engines(settings, dialer, shared),
         providers=providers(settings),
         histories=SharedHistories(shared) if shared else Histories(),
-        spending=spending,
+        budget=DailyBudget(spending),
         record=record,
         prices=prices(settings),
         budgets=Budgets(settings.chat_deadline_s, settings.speech_deadline_s),

@@ -133,7 +133,7 @@ class OriginNotAllowed(RequestError):
 class ClientDisabled(RequestError):
     code = "client_disabled"
     status = 403
-    message = "This client is switched off."
+    message = "This chat is switched off."
 
 
 class ClientNotFound(RequestError):
@@ -226,7 +226,7 @@ class RateLimited(RequestError):
 class BudgetExhausted(RequestError):
     code = "budget_exhausted"
     status = 429
-    message = "This client's daily limit is used up. It begins anew at 00:00 UTC."
+    message = "This chat's daily limit is used up. It begins anew at 00:00 UTC."
 
 
 # What the language model did. There is no text yet, so an error is the honest answer (faults 3a).
@@ -432,7 +432,7 @@ class SpeechCancelled(SpeechError):
 
 class SpeechBudget(SpeechError):
     code = "speech_budget"
-    message = "This client's daily limit is used up; replies come as text."
+    message = "This chat's daily limit is used up; replies come as text."
 
 
 # Our own parts.

@@ -11,7 +11,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,8 +40,8 @@ class Settings:
     openai_api_key: Secret | None = None
     openai_base_url: str = "https://api.openai.com/v1"
     openai_chat_model: str = "gpt-4.1-mini"  # ours: for openai clients that name none
-    database_url: str = ""
-    redis_url: str | None = None
+    database_url: str = field(default="", repr=False)  # both may hold a password
+    redis_url: str | None = field(default=None, repr=False)
     processes: int = 1  # ours: INSTANCES times WEB_CONCURRENCY; how many share a limit while Redis is away
     secret_keys: tuple[Secret, ...] = ()
     admin_token: Secret | None = None
@@ -61,9 +61,7 @@ class Settings:
     port: int = 8000  # as gunicorn.conf.py reads it: for the links of those who set no PUBLIC_URL
     demo_website: str | None = None  # ours: of `tts-service demo`, the website to try a snippet on
     setup_link: bool = True  # ours: whether a service without accounts prints a link to make the first
-    allow_private_model_urls: bool = (
-        False  # ours: dashboard and admin API may set ai_base_url to a model at home
-    )
+    allow_private_model_urls: bool = False  # ours: for dashboard and admin API, a model at home
     # Ours: prices in US dollars, for the daily limit. protocols 1.7 and 4.3; they move, so they are settings.
     price_speech_minute: float = 0.08
     price_speech_item: float = 0.004

@@ -81,7 +81,8 @@ def test_from_the_link_to_a_client_whose_snippet_can_be_copied(page: Page, link:
     expect(page.get_by_label("Allowed origins")).to_be_focused()
     expect(page.get_by_label("Allowed origins")).to_have_accessible_description(
         "One a line: scheme, host and port if it has one, with no path. * alone allows every website. "
-        "Some lines do not fit. Line 1: it must end after the host and port: no path and no slash at the end."
+        "Some lines do not fit. Line 1: it must end after the host and port: no path and no slash at the "
+        "end. Did you mean https://www.acme.com?"
     )
     assert fits_a_phone(page)
     page.get_by_label("Allowed origins").fill("https://www.acme.com")
@@ -95,6 +96,15 @@ def test_from_the_link_to_a_client_whose_snippet_can_be_copied(page: Page, link:
     assert copied == page.get_by_label("Snippet to embed").input_value()
     assert page.url.rpartition("/")[2] in copied
     assert fits_a_phone(page)
+
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.get_by_label("Greeting").fill("Typed for a quarter of an hour")
+    page.get_by_role("link", name="Usage").click()
+    expect(page.get_by_label("Greeting")).to_have_value("Typed for a quarter of an hour")
+    assert asked == ["beforeunload"], "what is not saved is not left without a word"
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("status").first).to_have_text("Saved.")
     page.get_by_role("link", name="All clients").click()
     expect(page.get_by_role("row")).to_have_count(2)
     assert fits_a_phone(page)

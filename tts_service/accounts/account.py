@@ -13,8 +13,8 @@ from tts_service.errors import InvalidValue
 MAX_NAME = 100
 MIN_PASSWORD, MAX_PASSWORD = 10, 200
 
-# Werkzeug's own measure: 32 MiB and about 60 ms, in which a gevent worker does nothing else. OWASP's p=3
-# would be three times that, in the middle of other people's sentences; `Attempts` bounds how often it is.
+# Werkzeug's own measure: 32 MiB and about 60 ms, for which it goes aside (`aside.run`). OWASP's p=3 would be
+# three times that; `Attempts` bounds how often it is.
 _METHOD = "scrypt:32768:8:1"
 # Of a password that nobody has: an unknown name costs the time of a known one (faults 5-95).
 _NOBODY = f"{_METHOD}$nobodynobodynobo${'0' * 128}"

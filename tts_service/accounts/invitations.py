@@ -6,6 +6,7 @@ their account if there is none; one for nobody in particular lets its reader cho
 
 from __future__ import annotations
 
+import functools
 import time
 import uuid
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tts_service import aside
 from tts_service.accounts import token as tokens
 from tts_service.accounts.account import checked_name, hashed
 from tts_service.database.engine import Database
@@ -78,7 +80,7 @@ class Invitations:
         """
         invitation = self.look_up(token)
         kept = invitation.account_name or checked_name(name)
-        password_hash = hashed(password, kept)
+        password_hash = aside.run(functools.partial(hashed, password, kept))
         try:
             with self._database.writing() as connection:
                 # Of two who use it at once, one finds nothing to delete.

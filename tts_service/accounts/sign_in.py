@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+
+from tts_service import aside
 from tts_service.accounts.account import matches, normal_name
 from tts_service.accounts.attempts import Attempts
 from tts_service.accounts.store import AccountStore
@@ -27,7 +30,7 @@ class SignIn:
         if number > FAILURES_OF_NAME + 1:
             raise _too_many(wait_s)
         account_id, kept = self._accounts.password_of(normal_name(name)) or ("", None)
-        if not matches(password, kept):
+        if not aside.run(functools.partial(matches, password, kept)):
             raise SignInFailed if number <= FAILURES_OF_NAME else _too_many(wait_s)
         self._attempts.forget(person)
         self._attempts.take_back(everyone)

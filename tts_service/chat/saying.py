@@ -35,7 +35,7 @@ def say(composer: Composer, client: Client, words: str) -> Voicing:
 def account(composer: Composer, client: Client, voicing: Voicing) -> None:
     """Charges the client, and counts it as speech without a turn."""
     dollars = voicing.cost(composer.prices, client.speech_engine)
-    composer.charge(client, dollars)
+    composer.budget.charge(client, dollars)
     composer.record(finished.speech(client, voicing, dollars))
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from tts_service import threads
 from tts_service.chat import finished
+from tts_service.chat.budget import DailyBudget
 from tts_service.chat.completions import Said
 from tts_service.chat.cost import Prices
 from tts_service.chat.events import Event, Reply, SpokenPiece, TextDelta
@@ -25,12 +26,9 @@ from tts_service.chat.llm import ChatModel, ModelRoute
 from tts_service.chat.route import Providers
 from tts_service.chat.voicing import Voicing
 from tts_service.clients.client import Client
-from tts_service.clients.spending import Spending
 from tts_service.deadline import Deadline
 from tts_service.dial import Lifeline
 from tts_service.errors import (
-    BudgetExhausted,
-    DatabaseUnavailable,
     ReaderGone,
     ServiceError,
     SpeechBudget,
@@ -48,8 +46,6 @@ from tts_service.usage.turn import Record
 log = logging.getLogger(__name__)
 
 READER_CHECK_S = 0.5  # how soon a reader who left while nothing was told is noticed
-
-REFUSED_AT = 1.25  # times daily_limit: speech has stopped at 1.0, turns stop here (contract.md)
 
 
 @dataclass(frozen=True)
@@ -90,13 +86,13 @@ class Composer:
         engines: Mapping[str, Engine],
         providers: Providers,
         histories: Histories,
-        spending: Spending,
+        budget: DailyBudget,
         record: Record,
         prices: Prices,
         budgets: Budgets,
     ) -> None:
         self.model, self.engines, self.providers = model, engines, providers
-        self.histories, self.spending, self.record = histories, spending, record
+        self.histories, self.budget, self.record = histories, budget, record
         self.prices, self.budgets = prices, budgets
         self._lock = threading.Lock()
         self._running: set[_Turn] = set()
@@ -128,32 +124,13 @@ class Composer:
             with self._lock:
                 self._running.discard(turn)
 
-    def check_budget(self, client: Client) -> bool:
-        """Whether the day pays for a voice. Raises BudgetExhausted where it pays for nothing."""
-        limit = client.daily_limit
-        if limit is None:
-            return True
-        spent = self.spending.today(client.client_id)
-        if spent >= REFUSED_AT * limit:
-            raise BudgetExhausted(retry_after_s=_seconds_to_utc_midnight())
-        return spent < limit
-
     def admit_voice(self, client: Client) -> Secret:
         """The key to speak with. Raises BudgetExhausted, and SpeechError where there will be no voice."""
-        if not self.check_budget(client):
+        if not self.budget.pays_for_voice(client):
             raise SpeechBudget
         if self._is_draining:
             raise SpeechCancelled(stage="drain")
         return self.providers.speech_key_for(client)
-
-    def charge(self, client: Client, dollars: float) -> None:
-        if client.daily_limit is None or dollars == 0:
-            return
-        try:
-            self.spending.add(client.client_id, dollars)
-        except DatabaseUnavailable:
-            # The reply stands. The limit still fails closed: the next turn cannot read the day's spending.
-            log.error("event=spending_lost client_id=%s", client.client_id)
 
     def hush(self) -> None:
         """The process is to end: every voice under way stops now and its turn is answered with the text."""
@@ -208,7 +185,7 @@ class _Turn:
     def _voice(self) -> Voicing:
         composer, client = self._composer, self._client
         if not client.speaks:
-            composer.check_budget(client)
+            composer.budget.pays_for_voice(client)  # refuses a turn that it does not pay for
             return Voicing()
         try:
             key = composer.admit_voice(client)
@@ -330,7 +307,7 @@ class _Turn:
         if self._conversation:
             chat = composer.prices.chat(self._conversation, self._text)
             dollars = chat + self._voicing.cost(composer.prices, self._client.speech_engine)
-            composer.charge(self._client, dollars)
+            composer.budget.charge(self._client, dollars)
         said = finished.Said(self._conversation_id, self._question.message, self._text)
         if self._total_ms is not None:  # a reader may have left it unread, but there was a reply
             failure = None
@@ -346,7 +323,3 @@ class _Turn:
 
 def voice_of(client: Client) -> Voice:
     return Voice(client.voice, client.speed, client.language, client.pronunciations, client.retry_on_drift)
-
-
-def _seconds_to_utc_midnight() -> int:
-    return 86_400 - int(time.time()) % 86_400

@@ -5,6 +5,7 @@ run`.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -38,10 +39,10 @@ KEEP_ALIVE_S = 1  # the idle connections of an open page hold up the end for as 
 BANNER = """
   Open       {url}/
   Dashboard  {dashboard}
-  Website    {website}/try.html
-             of another origin, to paste a client's snippet on
-  Or         curl -s {url}/api/chat -H 'Content-Type: application/json' \\
-               -d '{{"client_id": "{client_id}", "message": "What are your opening hours?"}}'
+  Website    {website}/try.html (another origin, to paste a client's snippet on)
+
+  Or ask from a terminal:
+  curl -s {url}/api/chat -H 'Content-Type: application/json' -d '{question}'
 
   The voice and the language model are {provider}. Ctrl-C ends everything.
 """
@@ -86,10 +87,9 @@ def demo(live: bool, port: int) -> None:
         website = _started_website(running, environment)
         service = _started_service(running, environment | {"DEMO_WEBSITE": website}, url, end)
         provider = "xAI's, with your key" if live else "the sandbox's: no account, no key, no cost"
+        question = json.dumps({"client_id": client_id, "message": "What are your opening hours?"})
         click.echo(
-            BANNER.format(
-                url=url, client_id=client_id, dashboard=dashboard, website=website, provider=provider
-            )
+            BANNER.format(url=url, question=question, dashboard=dashboard, website=website, provider=provider)
         )
         _wait_for_the_end(service, end)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tts_service.clients.spending import Spending
+
 LIST, NEW = "/dashboard/clients", "/dashboard/clients/new"
 KEY = "xai-canary-0123456789abcdef"
 ACME = "https://www.acme.com"
@@ -153,7 +155,7 @@ def test_all_mistakes_are_told_at_once_at_their_fields_and_the_typing_stays(offi
         assert f'id="{field}-fault"' in text, field
         assert f"{field}-fault" in text.partition(f'id="{field}"')[2].partition(">")[0], field
     for said in (
-        "Line 2: it must end after the host",
+        "Line 2: it must end after the host and port: no path and no slash at the end. Did you mean https://a.com?",
         "Line 3: ",
         "Line 4: null is what sandboxed pages",
         "Line 2: write it as phrase = respelling.",
@@ -324,6 +326,30 @@ def test_what_an_open_or_empty_list_of_origins_means_is_said(office: Any, ada: A
     )
     assert "No web page may use this client" in ada.opens(edit(nobody)).text
     assert "Every website may use this client and spend its money" in ada.opens(edit(everybody)).text
+
+
+@pytest.mark.parametrize(
+    ("limit", "spent", "means"),
+    [
+        (0, 0, "until 00:00 UTC it answers nobody"),
+        (1, 1, "until 00:00 UTC it answers in writing only"),
+        (1, 1.25, "until 00:00 UTC it answers nobody"),
+    ],
+)
+def test_a_daily_limit_that_is_used_up_is_told_on_the_clients_page(
+    office: Any, ada: Any, limit: float, spent: float, means: str
+) -> None:
+    client = office.store.add({"name": "A", "daily_limit": limit})
+    Spending(office.database).add(client.client_id, spent)
+    assert means in plain(ada.opens(edit(client)))
+
+
+def test_what_counts_against_a_daily_limit_stands_beside_it(office: Any, ada: Any) -> None:
+    client = office.store.add({"name": "A", "daily_limit": 2.5})
+    Spending(office.database).add(client.client_id, 0.0196)
+    text = plain(ada.opens(edit(client)))
+    assert "Counted today: $0.0196 of $2.5." in text
+    assert "used up" not in text
 
 
 def test_without_the_provider_the_classic_five_can_be_chosen_and_the_page_says_why(ada: Any) -> None:

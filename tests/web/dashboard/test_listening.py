@@ -317,7 +317,13 @@ def test_a_private_address_is_not_asked(studio: Studio, url: str) -> None:
     answer = studio.post(
         f"{CLIENTS}/{studio.client()}/test-key", {"ai_provider": "compatible", "ai_base_url": url}
     )
-    assert refused(answer)[:2] == (422, "url_not_allowed")
+    status, code, message = refused(answer)
+    assert (status, code) == (422, "url_not_allowed")
+    assert message.startswith("Base URL: It must be a public https address"), "in the words of the page"
+    heard = studio.hears(
+        studio.client(), ai_provider="compatible", ai_base_url=url, voice="ara", greeting="Hello"
+    )
+    assert refused(heard)[2] == message
 
 
 def test_a_stored_key_goes_to_no_other_base_url(studio: Studio) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response, g, make_response, request, url_for
 
+from tts_service.chat.budget import REFUSED_AT
 from tts_service.chat.trial import Trial
 from tts_service.chat.turn import Composer
 from tts_service.clients.client import Client
@@ -43,7 +44,7 @@ class ClientPage:
     def refuse(self, error: InvalidRequest) -> Response:
         """The answer to a form (`g.draft`, of `g.client` where it is stored) that does not fit."""
         if "draft" not in g or not error_page.is_wanted():
-            return problems.render(error)
+            return problems.render(forms.plainly(error))
         return make_response(self.show_again(g.get("client", UNBORN), g.draft, error), 422)
 
     def show_again(self, client: Client, draft: Draft, error: InvalidRequest) -> str:
@@ -74,6 +75,7 @@ class ClientPage:
             "seen": kept.get("seen", forms.seen(forms.values_of(client))),
             "key_was_typed": bool(kept.get("ai_api_key")),
             "costs": self._costs,
+            **self._day(client),
             **self._voices(client, values["voice"]),
             "origin_warnings": origin_lines.warnings(origin_lines.read(values["allowed_origins"])),
             "urls": _urls(client),
@@ -94,6 +96,15 @@ class ClientPage:
             "voices_problem": listed.problem,
             "voice_other": "" if is_voice else chosen,
         }
+
+    def _day(self, client: Client) -> dict[str, Any]:
+        """What counts today against the stored limit, and what that means: None without a limit."""
+        limit, spent = client.daily_limit, self._composer.budget.spent(client)
+        if limit is None or spent is None:
+            return {"spent": None, "used_up": None}
+        if spent >= REFUSED_AT * limit:
+            return {"spent": spent, "used_up": "it answers nobody"}
+        return {"spent": spent, "used_up": "it answers in writing only" if spent >= limit else None}
 
     def _snippet(self, client: Client) -> str:
         # Without PUBLIC_URL, the address that this reader's own browser used; a proxy may have ended its TLS.

@@ -116,6 +116,14 @@ def merge(typed: Mapping[str, str], seen_then: str, now: Mapping[str, str]) -> M
     return Merge({**typed, **{name: now[name] for name in theirs}}, theirs, clashes)
 
 
+def plainly(error: InvalidRequest) -> InvalidRequest:
+    """The same for people: with the label of its field on the page, where it names one."""
+    label = LABELS.get(error.param or "")
+    if label is None or not error.message.startswith(f"{error.param} "):
+        return error
+    return type(error)(f"{label}: {_plain(error)}", param=error.param)
+
+
 def fault(error: InvalidRequest) -> Fault:
     """What `clients` has against the fields together, for the field that it names."""
     return Fault(_plain(error))
@@ -168,7 +176,8 @@ def _tie_url(form: Mapping[str, str], changes: dict[str, object], faults: dict[s
 def _origin_faults(text: str) -> Iterable[str]:
     for line in origin_lines.read(text):
         if line.mistake:
-            yield f"Line {line.number}: {line.mistake}."
+            meant = f" Did you mean {line.meant}?" if line.meant else ""
+            yield f"Line {line.number}: {line.mistake}.{meant}"
 
 
 def _pronunciation_faults(text: str) -> Iterable[str]:

@@ -13,7 +13,14 @@ from tts_service.chat import saying
 from tts_service.chat.turn import Composer
 from tts_service.clients.client import Client
 from tts_service.clients.store import ClientStore
-from tts_service.errors import SpeechAuth, SpeechBudget, SpeechBusy, SpeechError, SpeechProtocol
+from tts_service.errors import (
+    InvalidRequest,
+    SpeechAuth,
+    SpeechBudget,
+    SpeechBusy,
+    SpeechError,
+    SpeechProtocol,
+)
 from tts_service.speech.audio import wav
 from tts_service.web import problems
 from tts_service.web.dashboard import failures, forms
@@ -66,6 +73,7 @@ def blueprint(store: ClientStore, composer: Composer) -> Blueprint:
         return heard(store.get(client_id))
 
     routes.register_error_handler(SpeechError, _silent)
+    routes.register_error_handler(InvalidRequest, _unfit)
     return routes
 
 
@@ -81,6 +89,10 @@ def _sound(composer: Composer, client: Client, text: str) -> Response:
     if voicing.error or spoken is None:
         raise voicing.error or SpeechError()
     return Response(wav(spoken.pcm), content_type="audio/wav")
+
+
+def _unfit(error: InvalidRequest) -> Response:
+    return problems.render(forms.plainly(error))
 
 
 def _silent(error: SpeechError) -> Response:
