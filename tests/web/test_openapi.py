@@ -136,7 +136,7 @@ def test_schemathesis_finds_nothing_wrong(start: Callable[..., Any], tmp_path: P
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=200,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
