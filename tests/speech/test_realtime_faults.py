@@ -323,7 +323,13 @@ FAULTS = [
         "handshake",
         connections=2,
     ),
-    Fault("14-reset-in-handshake", lambda line: line.reset(), "speech_closed", "handshake", connections=2),
+    Fault(
+        "14-reset-in-handshake",
+        lambda line: (line.read_head(), line.reset()),
+        "speech_closed",
+        "handshake",
+        connections=2,
+    ),
     # Silence. 12 s in life.
     *(
         Fault(f"9-{name}", script, "speech_timeout", "first_audio", hurried=True)
