@@ -7,6 +7,7 @@ not every turn pays those 100 ms, and then one caller tries it for all. Meanwhil
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import threading
@@ -18,12 +19,6 @@ from urllib.parse import urlsplit
 
 from tts_service.deadline import Clock
 from tts_service.settings import SettingsError
-
-try:
-    import redis
-    from redis.connection import parse_url
-except ImportError:  # an extra: one process needs none
-    redis = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +64,8 @@ class SharedMemory:
 
     def __init__(self, url: str, clock: Clock = time.monotonic, timeout_s: float = TIMEOUT_S) -> None:
         """Connects when it is first used. Raises SettingsError."""
-        self._new_connection = _connections_to(url, timeout_s)
+        self._redis = _library()
+        self._new_connection = _connections_to(self._redis, url, timeout_s)
         self._clock = clock
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
@@ -108,9 +104,9 @@ class SharedMemory:
             if is_trial:
                 self._exchange(_TRIAL)
             answer = self._exchange(command)
-        except redis.DataError:
+        except self._redis.DataError:
             raise  # what was asked is no command: our own mistake
-        except redis.RedisError as error:
+        except self._redis.RedisError as error:
             self._rest(type(error).__name__)
             raise SharedMemoryAway from error
         if is_trial:
@@ -162,10 +158,17 @@ class SharedMemory:
                 if not self._idle:
                     break
                 connection = self._idle.pop()
-            if _is_quiet(connection):
+            if self._is_quiet(connection):
                 return connection
             connection.disconnect()
         return self._new_connection()
+
+    def _is_quiet(self, connection: Connection) -> bool:
+        """Whether the server has neither closed it (a restart, an idle timeout) nor said more than asked."""
+        try:
+            return not connection.can_read()
+        except (self._redis.RedisError, OSError):
+            return False
 
     def _keep(self, connection: Connection) -> None:
         with self._lock:
@@ -187,22 +190,20 @@ def open_shared_memory(url: str | None) -> SharedMemory | None:
     return memory
 
 
-def _is_quiet(connection: Connection) -> bool:
-    """Whether the server has neither closed it (a restart, an idle timeout) nor said more than was asked."""
+def _library() -> Any:
+    """An extra, and 8 MB: imported only where REDIS_URL is set."""
     try:
-        return not connection.can_read()
-    except (redis.RedisError, OSError):
-        return False
+        return importlib.import_module("redis")
+    except ImportError:
+        raise SettingsError(["REDIS_URL needs the redis extra: pip install 'tts-service[redis]'."]) from None
 
 
-def _connections_to(url: str, timeout_s: float) -> Callable[[], Connection]:
-    if redis is None:
-        raise SettingsError(["REDIS_URL needs the redis extra: pip install 'tts-service[redis]'."])
+def _connections_to(redis: Any, url: str, timeout_s: float) -> Callable[[], Connection]:
     try:
         parts = urlsplit(url)
         if parts.scheme != "unix" and not (parts.path.strip("/") or "0").isdecimal():
             raise ValueError("the database is a number")
-        options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
+        options: dict[str, Any] = redis.connection.parse_url(url)
         kind = options.pop("connection_class", redis.Connection)
         timeouts = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
         ours = {"protocol": 2, "decode_responses": False, "retry_on_timeout": False}

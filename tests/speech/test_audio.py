@@ -8,7 +8,7 @@ import wave
 
 import pytest
 
-from tts_service.speech.audio import Pcm, data_url, wav
+from tts_service.speech.audio import Pcm, wav, wav_base64
 
 SOUND = bytes(range(256)) * 4
 
@@ -38,13 +38,12 @@ def test_both_sizes_in_the_header_are_true() -> None:
     assert int.from_bytes(file[40:44], "little") == len(SOUND)
 
 
-def test_the_data_url_decodes_to_the_wav_and_needs_no_escaping_in_json() -> None:
-    url = data_url(b"audio/wav", wav(Pcm(SOUND, 24_000)))
-    head, _, body = url.partition(b",")
-    assert head == b"data:audio/wav;base64"
-    assert base64.b64decode(body, validate=True) == wav(Pcm(SOUND, 24_000))
-    assert not set(url) & set(b'"\\\x7f')
-    assert min(url) >= 0x20
+@pytest.mark.parametrize("sound", [SOUND, SOUND[:2], SOUND[:4], SOUND[:6], b""], ids=len)
+def test_the_wav_in_base64_is_the_wav_and_needs_no_escaping_in_json(sound: bytes) -> None:
+    written = b"".join(wav_base64(Pcm(sound, 24_000)))
+    assert base64.b64decode(written, validate=True) == wav(Pcm(sound, 24_000))
+    assert not set(written) & set(b'"\\\x7f')
+    assert min(written) >= 0x20
 
 
 def test_the_duration_counts_samples_at_the_confirmed_rate() -> None:

@@ -43,7 +43,7 @@ def test_a_read_after_the_deadline_fails_even_when_there_is_something_to_read(en
 def test_a_send_that_nobody_reads_ends_at_the_deadline(ends: Ends) -> None:
     wire = Wire(ends[0], Deadline.after(0.1), 100)
     with pytest.raises(TimeoutError):
-        wire.send(b"x" * 10_000_000)
+        wire.write(b"x" * 10_000_000)
 
 
 @pytest.mark.parametrize("waiting", [False, True])

@@ -1,4 +1,4 @@
-"""Owns the database: its engine, its transactions, its schema.
+"""Owns the database: its engine and its transactions.
 
 SQLite for one machine, PostgreSQL for several (faults 3e). Whatever the database does wrong leaves here as
 DatabaseUnavailable; what is our own mistake (a wrong column, a broken constraint) stays what it is.
@@ -10,17 +10,12 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import URL, Connection, create_engine, event, make_url, text
 from sqlalchemy.exc import (
     ArgumentError,
@@ -32,6 +27,7 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
+from tts_service.database import schema
 from tts_service.deadline import Deadline
 from tts_service.errors import DatabaseUnavailable
 from tts_service.settings import SettingsError
@@ -97,40 +93,36 @@ class Database:
     def revision(self) -> str | None:
         """The schema's revision, None for a database without our tables."""
         with self.reading() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            return schema.revision(connection)
 
     def is_current(self) -> bool:
         """Whether the schema has all this release needs. One made by a newer release has, by house rule:
         a migration only adds what the release before it can ignore (faults 3e, expand and contract)."""
-        script = ScriptDirectory.from_config(_alembic())
-        known = {entry.revision for entry in script.walk_revisions()}
-        revision = self.revision()
-        return revision == script.get_current_head() or (revision is not None and revision not in known)
+        return schema.suffices(self.revision())
 
     def upgrade(self) -> None:
         """Brings the schema up to date, in one transaction; does nothing where that is already so."""
-        self._migrate(lambda config: command.upgrade(config, "head"))
+        self._migrate("upgrade", "head")
 
     def downgrade(self, revision: str = "-1") -> None:
         """Takes the newest revision back, with the data that only it can hold; none: does nothing."""
         self._checked = False
         if self.revision() is None:
             return
-        self._migrate(lambda config: command.downgrade(config, revision))
+        self._migrate("downgrade", revision)
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def _migrate(self, run: Callable[[Config], None]) -> None:
-        config = _alembic()
+    def _migrate(self, way: Literal["upgrade", "downgrade"], revision: str) -> None:
+        revisions = schema.revisions()
         try:
             with self.writing() as connection:
                 if self._engine.dialect.name == "postgresql":
                     connection.execute(text("SET LOCAL statement_timeout = 0"))
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
-                config.attributes["connection"] = connection
-                run(config)
-        except CommandError as error:
+                getattr(revisions, way)(connection, revision)
+        except revisions.UnknownRevision as error:
             raise DatabaseUnavailable(
                 "The database has a schema that this release does not know. "
                 "Run this command with the release that made it."
@@ -256,9 +248,3 @@ def _enter_wal(connection: sqlite3.Connection, deadline: Deadline) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config

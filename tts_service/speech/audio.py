@@ -27,9 +27,12 @@ def wav(pcm: Pcm) -> bytes:
     return _wav_header(len(pcm.data), pcm.rate_hz) + pcm.data
 
 
-def data_url(media_type: bytes, content: bytes) -> bytes:
-    """`data:audio/wav;base64,...` as ASCII bytes, ready to stand in a JSON string without escaping."""
-    return b"data:" + media_type + b";base64," + pybase64.b64encode(content)
+def wav_base64(pcm: Pcm) -> tuple[bytes, bytes]:
+    """The same file in base64, in two parts, without copying the sound: a cut after 45 bytes, the header and
+    one more, falls between two groups of three and needs no padding.
+    """
+    head = _wav_header(len(pcm.data), pcm.rate_hz) + pcm.data[:1]
+    return pybase64.b64encode(head), pybase64.b64encode(memoryview(pcm.data)[1:])
 
 
 def _wav_header(size: int, rate_hz: int) -> bytes:

@@ -1,7 +1,7 @@
 """Owns one WebSocket to a voice provider: opened, written to, read from and closed within its deadline.
 
-websocket-client does the handshake and the writing; the socket beneath is a `Wire` and the reading a
-`FrameReader`. Whatever websocket-client raises is mapped here, once.
+websocket-client does the handshake; the socket beneath is a `Wire`, and messages go through `frames`.
+Whatever websocket-client raises is mapped here, once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tts_service.errors import (
     SpeechUnavailable,
 )
 from tts_service.secret import Secret
-from tts_service.speech.frames import FrameError, FrameReader, FrameTooLarge, Message, Opcode
+from tts_service.speech.frames import FrameError, FrameReader, FrameTooLarge, Message, Opcode, frame
 from tts_service.speech.wire import Wire, WireOverflow
 
 HANDSHAKE_BYTES = (
@@ -117,8 +117,8 @@ class Endpoint:
 class Connection:
     """An open WebSocket. One thread reads and writes; `lifeline` ends it from any other."""
 
-    def __init__(self, ws: websocket.WebSocket, wire: Wire, send_s: float) -> None:
-        self._ws, self._wire, self._send_s = ws, wire, send_s
+    def __init__(self, wire: Wire, send_s: float) -> None:
+        self._wire, self._send_s = wire, send_s
         self._reader = FrameReader()
         self.has_ended = False  # the provider's close frame was read; nothing we send is heard any more
         self.opened_at = time.monotonic()
@@ -152,10 +152,10 @@ class Connection:
         wire = Wire(sock, deadline, HANDSHAKE_BYTES)
         with contextlib.ExitStack() as unless_open:
             unless_open.callback(wire.close)
-            ws = _upgraded(wire, endpoint.url, key)
+            _upgrade(wire, endpoint.url, key)
             unless_open.pop_all()
         wire.budget_bytes = budget_bytes
-        return cls(ws, wire, send_s)
+        return cls(wire, send_s)
 
     def send(self, payload: bytes, deadline: Deadline) -> None:
         """One text message. Raises SpeechTimeout, SpeechClosed."""
@@ -237,14 +237,14 @@ class Connection:
     def _write(self, payload: bytes, opcode: Opcode, deadline: Deadline) -> None:
         self._wire.deadline = deadline
         try:
-            self._ws.send(payload, int(opcode))
-        except (websocket.WebSocketTimeoutException, TimeoutError):
+            self._wire.write(frame(opcode, payload))
+        except TimeoutError:
             raise SpeechTimeout(stage="send") from None
-        except (websocket.WebSocketException, OSError):
+        except OSError:
             raise SpeechClosed(stage="send") from None
 
 
-def _upgraded(wire: Wire, url: str, key: Secret) -> websocket.WebSocket:
+def _upgrade(wire: Wire, url: str, key: Secret) -> None:
     ws = websocket.WebSocket(enable_multithread=False)
     with _mapped():
         ws.connect(  # type: ignore[no-untyped-call]
@@ -256,7 +256,6 @@ def _upgraded(wire: Wire, url: str, key: Secret) -> websocket.WebSocket:
         )
     if "sec-websocket-extensions" in (ws.getheaders() or {}):  # none was offered (RFC 6455 4.1)
         raise SpeechProtocol(stage="handshake", detail="extension")
-    return ws
 
 
 @contextlib.contextmanager

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from tts_service.speech import sound_apart
+
 # What we say.
 
 
@@ -102,7 +104,7 @@ FAULT_KINDS = ("rate_limit", "quota", "policy", "session", "item", "internal", "
 def parse(payload: bytes | bytearray) -> Heard | None:
     """The event in one text frame, or None for a type that is none of ours. Raises Malformed."""
     try:
-        event = orjson.loads(payload)
+        event = sound_apart.loads(payload)
     except orjson.JSONDecodeError as error:
         raise Malformed from error
     kind = event.get("type") if isinstance(event, dict) else None

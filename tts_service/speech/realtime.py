@@ -140,7 +140,6 @@ class RealtimeUtterance(Utterance):
             self._heard_events.add(event_id)
         if sound := self._decoded(delta):
             self._sound.setdefault(response_id, []).append(sound)
-            self._hold(sound)
 
     def _audio_done(self, event: AudioDone) -> None:
         if self.state is not State.SPEAKING or not self._is_ours(event.response_id):

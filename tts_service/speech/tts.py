@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from tts_service.errors import SpeechAuth, SpeechEmpty, SpeechError, SpeechProtocol
+from tts_service.speech import sound_apart
 from tts_service.speech.connection import Endpoint
 from tts_service.speech.utterance import ASKED_RATE_HZ, Patience, State, Utterance
 from tts_service.speech.voice import Voice
@@ -78,7 +79,7 @@ class TtsUtterance(Utterance):
 
     def hear(self, payload: bytes | bytearray) -> None:
         try:
-            event = orjson.loads(payload)
+            event = sound_apart.loads(payload)
             kind = event["type"]
         except (orjson.JSONDecodeError, TypeError, KeyError):
             event = kind = None
@@ -99,10 +100,8 @@ class TtsUtterance(Utterance):
     def _audio(self, delta: object) -> None:
         if delta is None or self.state not in (State.WAITING, State.SPEAKING):
             return  # a delta may hold timestamps alone
-        sound = self._decoded(delta)
-        if sound:
+        if sound := self._decoded(delta):
             self._sound.append(sound)
-            self._hold(sound)
 
     def _done(self) -> None:
         if self.state is State.WAITING:

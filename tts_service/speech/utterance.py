@@ -179,19 +179,23 @@ class Utterance(abc.ABC):
         self._odd("malformed")
 
     def _decoded(self, delta: object) -> bytes:
-        if not isinstance(delta, str) or len(delta) > MAX_DELTA_CHARS:
+        """The sound in base64; counted as held, and as progress, where there is any.
+
+        Raises SpeechBadAudio and SpeechTooLong.
+        """
+        if not isinstance(delta, str | bytes | bytearray) or len(delta) > MAX_DELTA_CHARS:
             raise SpeechBadAudio(stage=self.stage)
         try:
-            return pybase64.b64decode(delta, validate=True)  # without it, noise decodes (faults L21)
+            sound = pybase64.b64decode(delta, validate=True)  # without it, noise decodes (faults L21)
         except ValueError as error:  # binascii.Error is one; so is a character outside ASCII
             raise SpeechBadAudio(stage=self.stage) from error
-
-    def _hold(self, sound: bytes) -> None:
-        """Counts sound that was kept. Raises SpeechTooLong."""
-        self._held_bytes += len(sound)
-        if self._held_bytes > self._room_s * self.rate_hz * BYTES_PER_SAMPLE:
-            raise SpeechTooLong(stage=self.stage)
-        self._move(State.SPEAKING)
+        if sound:
+            self._held_bytes += len(sound)
+            if self._held_bytes > self._room_s * self.rate_hz * BYTES_PER_SAMPLE:
+                raise SpeechTooLong(stage=self.stage)
+            self.state = State.SPEAKING
+            self.progress += 1
+        return sound
 
     def _failed(self, kind: str) -> None:
         """An error event. Most leave the session open (protocols 1.7): after the first sound the end

@@ -62,6 +62,14 @@ class Wire:
         self._ahead, self._at = b"", 0
         return rest
 
+    def write(self, data: bytes) -> None:
+        """All of it. Raises OSError (TimeoutError)."""
+        sent = self.send(data)
+        while sent < len(data):
+            if self.deadline.expired:
+                raise TimeoutError
+            sent += self.send(data[sent:])
+
     def line(self) -> bytes:
         """Up to and with the next line feed. Raises as `read` does; EOFError at the end."""
         while (end := self._ahead.find(b"\n", self._at)) < 0:
@@ -73,7 +81,7 @@ class Wire:
         start, self._at = self._at, end + 1
         return self._ahead[start : self._at]
 
-    # What websocket-client asks of a socket.
+    # What websocket-client asks of a socket for the handshake.
 
     def recv(self, count: int) -> bytes:
         if self._at >= len(self._ahead):
@@ -84,8 +92,7 @@ class Wire:
 
     def send(self, data: bytes) -> int:
         self.sock.settimeout(max(self.deadline.remaining_s, 0.001))
-        self.sock.sendall(data)
-        return len(data)
+        return self.sock.send(data)
 
     def gettimeout(self) -> float:
         """Only compared with 0, which would mean a socket that does not wait; `read` keeps the deadline."""
