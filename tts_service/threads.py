@@ -30,12 +30,14 @@ def start(work: Callable[[], None]) -> None:
         inbox = _idle.pop() if _idle else None
     if inbox is not None:
         inbox.put(run)
-    else:
-        threading.Thread(target=_serve, args=(run,), name="turn", daemon=True).start()
+        return
+    inbox = queue.SimpleQueue()
+    inbox.put(run)  # not as an argument: a Thread holds on to those until it ends
+    threading.Thread(target=_serve, args=(inbox,), name="turn", daemon=True).start()
 
 
-def _serve(work: _Work | None) -> None:
-    inbox: _Inbox = queue.SimpleQueue()
+def _serve(inbox: _Inbox) -> None:
+    work: _Work | None = inbox.get()
     while work is not None:
         work()
         del work  # what it holds is not kept alive by waiting

@@ -256,6 +256,7 @@ def _upgrade(wire: Wire, url: str, key: Secret) -> None:
         )
     if "sec-websocket-extensions" in (ws.getheaders() or {}):  # none was offered (RFC 6455 4.1)
         raise SpeechProtocol(stage="handshake", detail="extension")
+    ws.sock = None  # it refers to itself, and would keep what it holds until the collector comes round
 
 
 @contextlib.contextmanager
