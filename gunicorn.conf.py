@@ -49,7 +49,7 @@ limit_request_line = 4094
 limit_request_fields = 100
 limit_request_field_size = 8190
 
-# No caller's word for a scheme, a path or an address counts here: the service takes X-Forwarded-For by itself,
+# No caller's word for a scheme, a path or an address counts here: the service reads X-Forwarded-For itself,
 # from as many hops as TRUSTED_PROXIES vouches for. With nothing to believe, nobody needs to be looked up in
 # a list of those who may say it, which took 60 us of each request.
 secure_scheme_headers = {}

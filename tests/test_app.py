@@ -152,6 +152,26 @@ def test_there_is_one_worker_unless_several_can_remember_together(
         assert "Several machines need PostgreSQL" in server.log
 
 
+def test_a_start_on_a_ready_database_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+    """19 MB of each worker: what changes a schema, and what talks to Redis."""
+    env = environment(tmp_path)
+    open_database(load(env).database_url).close()
+    starts = (
+        "import sys; from tts_service.app import close_app, create_app; close_app(create_app()); "
+        "print({'alembic', 'mako', 'redis', 'pygments', 'aiohttp'} & set(sys.modules))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", starts],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    assert shown.splitlines()[-1] == "set()"
+
+
 class SlowModel:
     """Answers after `release`; `asked` is set by the first question."""
 
@@ -230,6 +250,10 @@ from tts_service.web.connection import Connection
 app = Flask(__name__)
 seen, told = [], threading.Event()
 
+@app.get("/whence")
+def whence():
+    return {"scheme": request.scheme, "root": request.root_path, "path": request.path}
+
 @app.get("/wait")
 def wait():
     connection = Connection(request.environ)
@@ -277,3 +301,19 @@ def test_17_the_server_shows_whether_its_caller_has_hung_up(
                 caller.close()
             get("/look")
             assert seen(2 * number + 2)[-1] is hangs_up
+
+
+def test_no_caller_is_believed_about_the_scheme_or_the_path(
+    gunicorn: Callable[..., Gunicorn], tmp_path: Path
+) -> None:
+    (tmp_path / "probe.py").write_text(PROBE)
+    server = gunicorn(environment(tmp_path), "-c", str(ROOT / "gunicorn.conf.py"), "probe:app", cwd=tmp_path)
+    claims = {
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Ssl": "on",
+        "SCRIPT_NAME": "/whence",
+        "PATH_INFO": "/x",
+    }
+    url = f"http://127.0.0.1:{server.port()}/whence"
+    with urllib.request.urlopen(urllib.request.Request(url, headers=claims), timeout=60) as answer:
+        assert json.loads(answer.read()) == {"scheme": "http", "root": "", "path": "/whence"}

@@ -6,6 +6,7 @@ import contextvars
 import queue
 import threading
 import time
+import weakref
 
 from tts_service import threads
 
@@ -54,3 +55,21 @@ def test_a_thread_with_nothing_to_do_ends() -> None:
     while threading.active_count() > before and time.monotonic() < until:
         time.sleep(0.02)
     assert threading.active_count() <= before
+
+
+class Held:
+    """Something that work holds on to, such as a minute of sound."""
+
+
+def test_a_thread_keeps_nothing_of_the_work_it_began_with() -> None:
+    held = Held()
+    kept = weakref.ref(held)
+
+    def work(holding: Held = held) -> int:
+        return threading.get_ident()
+
+    first = ran(work)
+    del held, work
+    time.sleep(0.02)  # the thread needs a moment to say that it is idle
+    # Seen from later work on the same thread: one that has ended keeps nothing anyway.
+    assert ran(lambda: (threading.get_ident(), kept())) == (first, None)

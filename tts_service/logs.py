@@ -37,7 +37,6 @@ def configure(as_json: bool) -> None:
     """Sends this package's lines to stderr, and gives gunicorn's own lines the same form."""
     # What no line of ours shows is not looked up for each of them (Python's logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None
     formatter = JsonLines() if as_json else TextLines()
     logger = logging.getLogger(_ROOT)
     for former in [handler for handler in logger.handlers if isinstance(handler, _Stderr)]:

@@ -204,3 +204,45 @@ def test_two_engines_on_one_cache_do_not_take_each_others_sound(bench: Any) -> N
     realtime.remember(ARA, "Hello.", SOUND)
     assert tts.recalled(ARA, "Hello.") is None
     assert realtime.recalled(ARA, "Hello.") == SOUND
+
+
+def taken(engine: Any, places: int) -> Any:
+    for _ in range(places):
+        engine.take_slot()
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("at_once", "rest_s"), [(0, 0), (50, 0), (99, 0), (100, 0.02), (150, 0.03), (500, 0.04)]
+)
+def test_sound_is_left_to_gather_only_where_many_speak_and_never_for_long(
+    at_once: int, rest_s: float, bench: Any
+) -> None:
+    assert taken(bench.tts(1, SpeechLimits()), at_once).rest_s == pytest.approx(rest_s)
+
+
+def test_among_many_a_reply_has_all_its_sound_and_can_still_be_cancelled(serve: Any, bench: Any) -> None:
+    def in_many_frames(line: Line) -> None:
+        line.upgrade()
+        line.tts_asked()
+        for _ in range(20):
+            line.tts_delta(SOUND.data)
+        line.tts_finish()
+        line.tts_asked()
+        line.mark.set()
+        while True:
+            line.tts_delta(SOUND.data)
+            line.ended.wait(0.01)
+
+    peer = serve(in_many_frames)
+    engine = taken(bench.tts(peer.port, SpeechLimits()), 400)
+    talk = bench.begin(engine)
+    talk.speaking.say("Hello there, everybody.", Deadline.after(20))
+    talk.speaking.finish()
+    assert talk.outcome() is None
+    assert talk.pcm == SOUND.data * 20
+    again = bench.begin(engine)
+    again.speaking.say("And on it goes without end.", Deadline.after(20))
+    assert peer.line().mark.wait(20)
+    again.speaking.cancel()
+    assert again.outcome() is not None

@@ -19,6 +19,7 @@ from tts_service.speech.frames import (
     Opcode,
     close_code,
 )
+from tts_service.speech.frames import frame as written
 
 
 def frame(
@@ -147,3 +148,31 @@ def test_noise_ends_in_messages_or_a_frame_error_and_the_cut_does_not_matter(noi
             return type(error)
 
     assert outcome([noise]) == outcome(bytes([byte]) for byte in noise)
+
+
+def unmasked(message: bytes) -> tuple[int, int, bytes]:
+    """(first byte, bytes before the mask, payload) of a client's frame, as RFC 6455 5.2 has it."""
+    first, second = message[:2]
+    assert second & 0x80, "a client must mask"
+    size, at = second & 0x7F, 2
+    if size >= 126:
+        width = 2 if size == 126 else 8
+        size, at = int.from_bytes(message[2 : 2 + width], "big"), 2 + width
+    mask, data = message[at : at + 4], message[at + 4 :]
+    assert len(data) == size
+    return first, at, bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
+
+
+@pytest.mark.parametrize(
+    ("size", "head"), [(0, 2), (1, 2), (3, 2), (4, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)]
+)
+@pytest.mark.parametrize("opcode", [Opcode.TEXT, Opcode.CLOSE, Opcode.PONG])
+def test_what_is_written_is_one_masked_frame_in_the_shortest_form(
+    opcode: Opcode, size: int, head: int
+) -> None:
+    payload = (bytes(range(256)) * 257)[:size]
+    assert unmasked(written(opcode, payload)) == (0x80 | opcode, head, payload)
+
+
+def test_each_frame_has_a_mask_of_its_own() -> None:
+    assert len({written(Opcode.TEXT, b"hello") for _ in range(20)}) > 1

@@ -19,11 +19,11 @@ from tts_service.speech.pool import WarmSockets
 from tts_service.speech.utterance import Patience, Utterance
 from tts_service.speech.voice import Voice
 
-# Interrupt moderation, as network cards have it. Waking a thread for each 100 ms of sound costs as much as
-# reading it; where many speak at once, each reads what has gathered, and hears of an end half a rest later.
-# Alone, or with less than 80 others, everybody reads at once.
-REST_S_EACH = 0.000_25
-LEAST_REST_S, MOST_REST_S = 0.02, 0.05  # sound comes in frames of 20 to 100 ms: less would gather nothing
+# Interrupt moderation, as network cards have it. Waking a thread for every frame of sound costs more than
+# hearing it. From a hundred at once on, each leaves its sound to gather for a while before it reads again: a
+# tenth of a turn's CPU for half a rest of delay (ARCHITECTURE.md). Fewer read at once.
+REST_S_EACH = 0.000_2
+LEAST_REST_S, MOST_REST_S = 0.02, 0.04  # frames come every 10 to 100 ms: a shorter rest would gather nothing
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ FORMATS: dict[str, tuple[bytes, Encoder]] = {
 }
 
 
-
 def reply_json(reply: Reply, audio_format: str = "wav") -> bytes:
     """The whole body. The data URL is put in as bytes: it needs no escaping, and serialising 300 kB of it
     costs 660 us with jsonify (ecosystem 2, "Micro"). They are copied once, when the parts are joined.
