@@ -246,12 +246,12 @@ for _ in range(30):
     gevent.killall(readers)
     wrong += sum(memory.get(key, 100) != key.encode() for key in keys)
 
-child = os.fork() == 0
-own = keys[child]
+pid = os.fork()
+own = keys[pid == 0]
 wrong += sum(memory.get(own, 100) != own.encode() for _ in range(200))
-if child:
+if pid == 0:
     os._exit(wrong)
-print("wrong", wrong + os.wait()[1])
+print("wrong", wrong + os.waitpid(pid, 0)[1])  # os.wait() would race gevent's own
 """
 
 

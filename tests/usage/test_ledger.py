@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -38,8 +39,13 @@ def a_turn(client_id: str, **changes: Any) -> Turn:
     return Turn(client_id, **{"ended_at": NOON} | usual | changes)
 
 
+_apart = itertools.count()
+
+
 def kept(client_id: str, question: str = "Open?", **changes: Any) -> Turn:
-    return a_turn(client_id, ended_at=time.time(), exchange=Exchange("c1", question, "Yes.", **changes))
+    # A millisecond apart: what was said in the same one is shown in no certain order.
+    ended_at = time.time() + next(_apart) / 1000
+    return a_turn(client_id, ended_at=ended_at, exchange=Exchange("c1", question, "Yes.", **changes))
 
 
 @pytest.fixture
