@@ -113,7 +113,7 @@ def _issue_2(figures: Figures) -> list[tuple[str, str, str]]:
     rows = []
     ours = figures.loads.get("ours", {})
     if ours:
-        # Fewer turns at once cost more each: the core then sleeps between frames, and waking it is not theirs.
+        # Fewer at once cost more each: the core sleeps between two frames, and has to be woken for the next.
         level = 200 if 200 in ours else max(ours)
         text = f"CPU of a turn with 5 s of audio, {level} at once"
         rows.append((text, *_kept(cpu_ms(ours[level]), 4.0, "ms")))
