@@ -166,9 +166,16 @@ def hosts(urls: tuple[str, ...]) -> list[str]:
 
 
 def test_no_spelling_of_this_machine_is_connected_to(upstream: Upstream, serve: Serve) -> None:
-    """The machine's own resolver reads them, 127.1 and all."""
+    """The machine's own resolver reads them, 127.1 and all. Names that it would have to ask a name server for
+    are left out: where no server answers, that takes longer than a test may.
+    """
     peer = serve(gives({}))
-    tried = [host for host in hosts(OPERATORS) if host[0] in "0127l[" and "example" not in host]
+    asked_for = ("example", "internal")
+    tried = [
+        host
+        for host in hosts(OPERATORS)
+        if host[0] in "0127l[" and not any(name in host for name in asked_for)
+    ]
     assert len(tried) > 20
     for host in tried:
         with pytest.raises((UpstreamAddress, UpstreamUnreachable, UpstreamRejected)):

@@ -233,15 +233,14 @@ def _is_quiet(sock: socket.socket) -> bool:
     as much under gevent.
     """
     timeout_s = sock.gettimeout()
-    sock.settimeout(0.0)
     try:
+        sock.settimeout(0.0)
         socket.socket.recv(sock, 1, socket.MSG_PEEK)
     except BlockingIOError:
+        sock.settimeout(timeout_s)
         return True
     except OSError:
         return False
-    finally:
-        sock.settimeout(timeout_s)
     return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -44,6 +45,21 @@ def test_a_send_that_nobody_reads_ends_at_the_deadline(ends: Ends) -> None:
     wire = Wire(ends[0], Deadline.after(0.1), 100)
     with pytest.raises(TimeoutError):
         wire.write(b"x" * 10_000_000)
+
+
+def test_what_is_larger_than_the_sockets_buffers_arrives_whole(ends: Ends) -> None:
+    data = bytes(range(256)) * 20_000
+    arrived = bytearray()
+
+    def read() -> None:
+        while len(arrived) < len(data) and (more := ends[1].recv(100_000)):
+            arrived.extend(more)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    Wire(ends[0], Deadline.after(20), 100).write(data)
+    reader.join(20)
+    assert arrived == data
 
 
 @pytest.mark.parametrize("waiting", [False, True])

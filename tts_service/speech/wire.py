@@ -64,11 +64,12 @@ class Wire:
 
     def write(self, data: bytes) -> None:
         """All of it. Raises OSError (TimeoutError)."""
-        sent = self.send(data)
-        while sent < len(data):
-            if self.deadline.expired:
+        while data:
+            remaining_s = self.deadline.remaining_s
+            if not remaining_s:
                 raise TimeoutError
-            sent += self.send(data[sent:])
+            self.sock.settimeout(remaining_s)
+            data = data[self.sock.send(data) :]
 
     def line(self) -> bytes:
         """Up to and with the next line feed. Raises as `read` does; EOFError at the end."""
@@ -91,8 +92,8 @@ class Wire:
         return data
 
     def send(self, data: bytes) -> int:
-        self.sock.settimeout(max(self.deadline.remaining_s, 0.001))
-        return self.sock.send(data)
+        self.write(data)
+        return len(data)
 
     def gettimeout(self) -> float:
         """Only compared with 0, which would mean a socket that does not wait; `read` keeps the deadline."""
