@@ -63,13 +63,12 @@ class Wire:
         return rest
 
     def write(self, data: bytes) -> None:
-        """All of it. Raises OSError (TimeoutError)."""
+        """All of it; what needs no waiting also at the deadline. Raises OSError (TimeoutError)."""
         while data:
-            remaining_s = self.deadline.remaining_s
-            if not remaining_s:
-                raise TimeoutError
-            self.sock.settimeout(remaining_s)
+            self.sock.settimeout(max(self.deadline.remaining_s, 0.001))
             data = data[self.sock.send(data) :]
+            if data and self.deadline.expired:
+                raise TimeoutError
 
     def line(self) -> bytes:
         """Up to and with the next line feed. Raises as `read` does; EOFError at the end."""
