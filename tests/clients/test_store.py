@@ -5,13 +5,16 @@ import logging
 import multiprocessing
 import threading
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
+from tts_service.clients import store as store_module
 from tts_service.clients.client import Client
 from tts_service.clients.sealing import Sealer
 from tts_service.clients.spending import Spending
@@ -330,3 +333,50 @@ def test_processes_that_write_at_once_lose_nothing(sqlite_path: Path, sealer: Se
     database.close()
     assert made == len(found) == 30
     assert {client.voice for client in found} == {"rex"}
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """What is asked of the database meanwhile."""
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    event.listen(database._engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(database._engine, "before_cursor_execute", note)
+
+
+def test_a_client_that_nobody_changed_is_not_read_again_where_the_database_can_tell(
+    store: ClientStore, database: Database
+) -> None:
+    client = store.add(EVERYTHING)
+    store.get(client.client_id)
+    with statements(database) as asked:
+        assert store.get(client.client_id) == client
+    assert len(asked) == (0 if database.is_sqlite else 1)
+
+
+def test_a_change_made_elsewhere_is_seen_by_the_next_turn(
+    store: ClientStore, database: Database, database_url: str, sealer: Sealer
+) -> None:
+    client_id = store.add({"name": "x", "voice": "ara"}).client_id
+    elsewhere = Database(database_url)
+    there = ClientStore(elsewhere, sealer)
+    for voice in ("rex", "sal", "rex"):
+        assert store.get(client_id).voice != voice
+        there.change(client_id, {"voice": voice})
+        assert store.get(client_id).voice == voice
+    there.delete(client_id)
+    with pytest.raises(ClientNotFound):
+        store.get(client_id)
+    elsewhere.close()
+
+
+def test_what_is_kept_between_turns_is_bounded(store: ClientStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "KNOWN_AT_MOST", 2)
+    names = {store.add({"name": name}).client_id: name for name in ("a", "b", "c")}
+    for client_id in [*names, *names]:
+        assert store.get(client_id).name == names[client_id]
+        assert len(store._known) <= 2

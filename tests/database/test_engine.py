@@ -314,3 +314,35 @@ def test_an_absent_server_is_unavailable_at_once() -> None:
     with pytest.raises(DatabaseUnavailable), database.reading():
         pytest.fail("connected to nothing")
     database.close()
+
+
+def test_the_version_of_a_file_changes_with_every_commit_and_with_nothing_else(sqlite_path: Path) -> None:
+    database, other = (open_database(f"sqlite:///{sqlite_path}") for _ in range(2))
+    before = database.version()
+    assert before is not None
+    with database.reading() as connection:
+        connection.execute(select(tables.clients)).all()
+    assert database.version() == before
+    seen = {before}
+    for writer in (database, other):
+        with writer.writing() as connection:
+            connection.execute(text("UPDATE clients SET name = name"))
+            connection.execute(text("CREATE TABLE IF NOT EXISTS noise (n)"))
+            connection.execute(text("INSERT INTO noise VALUES (1)"))
+        version = database.version()
+        assert version is not None
+        seen.add(version)
+    assert len(seen) == 3
+    other.close()
+    database.close()
+
+
+def test_a_server_and_a_file_that_cannot_be_read_have_no_version(postgres_url: str, tmp_path: Path) -> None:
+    server = Database(postgres_url)
+    assert server.version() is None
+    server.close()
+    path = tmp_path / "broken.db"
+    path.write_bytes(b"this is no database" * 300)
+    broken = Database(f"sqlite:///{path}")
+    assert broken.version() is None
+    broken.close()

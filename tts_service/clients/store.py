@@ -22,6 +22,8 @@ from tts_service.secret import Secret
 
 _log = logging.getLogger(__name__)
 
+KNOWN_AT_MOST = 256  # clients kept between turns; each is some kilobytes, with its prompt
+
 _SEALED, _LAST4 = "ai_api_key_sealed", "ai_api_key_last4"
 _KEY_FIELD = "ai_api_key"
 _PLAIN = tuple(c.name for c in tables.clients.c if c.name not in (_SEALED, _LAST4))
@@ -61,6 +63,7 @@ class ClientStore:
         self._production = production
         self._vouches_for_urls = vouches_for_urls
         self._told: set[str] = set()  # clients whose broken seal is in the log already
+        self._known: dict[str, tuple[int, Client]] = {}  # by id, with the version of the database they are of
 
     def add(self, changes: Mapping[str, object]) -> Client:
         """A new client. Raises UnknownField and InvalidRequest."""
@@ -72,9 +75,20 @@ class ClientStore:
             return self._client(_found(connection, client.client_id))
 
     def get(self, client_id: str) -> Client:
-        """One SELECT by primary key: this runs on every turn."""
+        """This runs on every turn: one SELECT by primary key, and none where the database can tell that
+        all is as it was at the last.
+        """
+        version = self._database.version()  # before the row is read, so a change in between is seen next time
+        known_at, client = self._known.get(client_id, (None, None))
+        if client is not None and known_at == version:
+            return client
         with self._database.reading() as connection:
-            return self._client(_found(connection, client_id))
+            client = self._client(_found(connection, client_id))
+        if version is not None:
+            if len(self._known) >= KNOWN_AT_MOST:
+                self._known.clear()
+            self._known[client_id] = (version, client)
+        return client
 
     def all(self) -> list[Client]:
         """Every client, in the order of their names."""

@@ -44,7 +44,10 @@ def install(
 
     def after(response: Response) -> Response:
         if request.path in paths:
-            response.vary.add("Origin")
+            if "Vary" in response.headers:
+                response.vary.add("Origin")
+            else:  # the same, without reading and writing a set
+                response.headers["Vary"] = "Origin"
             if origin := g.get("cors_origin"):
                 response.headers["Access-Control-Allow-Origin"] = origin
                 response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
