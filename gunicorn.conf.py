@@ -2,7 +2,6 @@
 
 import gc
 import json
-import logging
 import os
 import secrets
 import tempfile
@@ -83,7 +82,6 @@ def nworkers_changed(server, new_value, _old_value):
 def post_worker_init(worker):
     util.write_error = _refuse
     # What is loaded by now stays: the collector need not walk it again and again between turns.
-    logging._srcfile = None  # no line shows where it was logged: it is not looked up (logging HOWTO)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)

@@ -7,7 +7,6 @@ harmless here: control and direction characters are escaped, so that nobody writ
 
 from __future__ import annotations
 
-import functools
 import logging
 import re
 import sys
@@ -53,8 +52,6 @@ def configure(as_json: bool) -> None:
 def safe(text: str) -> str:
     """`text` as it may stand in a line: keys cut out, every character that could break or turn it escaped."""
     redacted = _KEYS.sub(lambda match: f"{match['kind']}[redacted]", text)
-    if redacted.isprintable():  # none of _UNSAFE is, and this looks at them in C
-        return redacted
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", redacted)
 
 
@@ -95,13 +92,7 @@ class _Lines(logging.Formatter):
         return safe(" | caused by ".join(parts))
 
     def time_of(self, record: logging.LogRecord) -> str:
-        second, millisecond = divmod(int(record.created * 1000), 1000)
-        return f"{_second(second)}.{millisecond:03}+00:00"
-
-
-@functools.lru_cache(maxsize=4)
-def _second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
 
 class TextLines(_Lines):

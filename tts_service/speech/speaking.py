@@ -312,7 +312,7 @@ class Speaking:
                     utterance.hear(message.payload)
                 else:
                     _hear(session, message)
-            if not self._sounded and utterance.has_sound:
+            if utterance.has_sound:
                 self._note_first_sound()
             if utterance.state is State.SPEAKING and (rest_s := self._engine.rest_s):
                 time.sleep(rest_s)

@@ -44,10 +44,7 @@ def install(
 
     def after(response: Response) -> Response:
         if request.path in paths:
-            if "Vary" in response.headers:
-                response.vary.add("Origin")
-            else:  # the same, without reading and writing a set
-                response.headers["Vary"] = "Origin"
+            response.vary.add("Origin")
             if origin := g.get("cors_origin"):
                 response.headers["Access-Control-Allow-Origin"] = origin
                 response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS

@@ -17,7 +17,7 @@ def install(app: Flask) -> None:
 
 def _stamp(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
-    page = (response.content_type or "").startswith("text/html")
+    page = response.mimetype == "text/html"
     response.headers["Content-Security-Policy"] = PAGE_CSP if page else _NOTHING_CSP
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("Cache-Control", "no-store")
