@@ -1,3 +1,5 @@
+"""Clients as the database keeps them: what comes back, sealed keys, changes at once, what turns read."""
+
 from __future__ import annotations
 
 import itertools

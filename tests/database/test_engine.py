@@ -335,6 +335,7 @@ def test_the_version_of_a_file_changes_with_every_commit_and_with_nothing_else(s
     assert len(seen) == 3
     other.close()
     database.close()
+    assert database.version() is None, "another connection's count says nothing of what was read before"
 
 
 def test_a_server_and_a_file_that_cannot_be_read_have_no_version(postgres_url: str, tmp_path: Path) -> None:

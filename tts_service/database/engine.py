@@ -67,7 +67,8 @@ class Database:
 
     def version(self) -> int | None:
         """Another number after every change that anybody has committed, in whatever process; so what was read
-        while it was the same is still so. None where that cannot be told: on a server, and in an outage.
+        while it was the same is still so. None where that cannot be told: on a server, in an outage, and after
+        `close`.
         """
         if not self.is_sqlite:
             return None
@@ -133,9 +134,8 @@ class Database:
     def close(self) -> None:
         self._engine.dispose()
         with self._witness_lock:
-            witness, self._witness = self._witness, None
-        if witness is not None:
-            witness.close()
+            if self._witness is not None:
+                self._witness.close()  # and kept: another one would count from where it likes
 
     def _new_witness(self) -> sqlite3.Connection:
         arguments, options = self._engine.dialect.create_connect_args(self._engine.url)
