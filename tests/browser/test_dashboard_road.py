@@ -24,7 +24,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visitor, new_page
+from tests.browser.conftest import new_page
+from tests.browser.visitor import Visitor
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"

@@ -67,7 +67,7 @@ class Database:
 
     def version(self) -> int | None:
         """Another number after every change that anybody has committed, in whatever process; so what was read
-        while it was the same is still so. None where that cannot be told: on a server, in an outage, and after
+        while it was the same is still so. None where that cannot be told: on a server, in an outage, after
         `close`.
         """
         if not self.is_sqlite:
