@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import itertools
 import struct
@@ -26,7 +27,7 @@ def frame(payload: bytes, first: int = _TEXT) -> bytes:
     return struct.pack("!BBQ", first, 127, size) + payload
 
 
-class Socket:
+class Socket(abc.ABC):
     """Reads frames, and sends sound in the script's time."""
 
     def __init__(self, transport: asyncio.Transport, script: Script, stats: Counter[str]) -> None:
@@ -73,17 +74,17 @@ class Socket:
         del buffer[:end]
         return first, payload
 
-    def _hear(self, event: dict) -> None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _hear(self, event: dict) -> None: ...
 
-    def _begin(self, text: str) -> None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _begin(self, text: str) -> None: ...
 
-    def _delta(self, number: int, sound: bytes) -> bytes:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _delta(self, number: int, sound: bytes) -> bytes: ...
 
-    def _end(self) -> bytes:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _end(self) -> bytes: ...
 
     def _send(self, **event: object) -> None:
         self._transport.write(_event(**event))

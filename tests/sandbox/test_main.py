@@ -15,13 +15,15 @@ import pytest
 import tts_service.sandbox
 from tts_service.sandbox.main import serve, start_in_thread
 
-START = "import sys; from tts_service.sandbox.main import serve; serve(**eval(sys.argv[1]))"
+START = "from tts_service.sandbox.main import serve; serve(**eval(sys.argv[1]))"
 
 
-def start(**options):
+def start(*, without=(), **options):
+    """A sandbox in a process of its own, in which the modules `without` cannot be imported."""
     env = {k: v for k, v in os.environ.items() if k != "ENV"}
+    program = f"import sys; sys.modules |= dict.fromkeys({list(without)}); {START}"
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", START, repr(options)],
+        [sys.executable, "-W", "error", "-c", program, repr(options)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -42,6 +44,20 @@ def test_it_says_where_it_listens_and_stops_quietly_with_a_session_open(peer_of,
             out, err = program.communicate(timeout=60)
 
     assert (program.returncode, out, err) == (0, "", "")
+
+
+def test_without_an_encoder_mp3_is_refused_with_what_to_do(peer_of):
+    with start(port=0, without=["lameenc"]) as program:
+        try:
+            peer = peer_of(program.stdout.readline().split()[1])
+            answer = peer.call("POST", "/tts", json={"text": "Hello.", "language": "en"})
+            upgrade = peer.refused("/tts?language=en")[0]
+        finally:
+            program.kill()
+            program.communicate(timeout=60)
+
+    assert (answer.status_code, upgrade) == (400, 400)
+    assert "pip install lameenc" in answer.json()["error"]
 
 
 def test_a_taken_port_is_said_in_plain_words(peer):

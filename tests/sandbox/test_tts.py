@@ -9,8 +9,6 @@ import wave
 
 import pytest
 
-from tts_service.sandbox import container
-
 TEXT = "A short sentence to be spoken. And then another one, a bit longer than the first."
 BODY = {"text": TEXT, "language": "en", "voice_id": "Rex"}
 
@@ -101,16 +99,6 @@ def test_the_list_of_voices_has_the_whole_roster_and_one_can_be_asked_for(peer):
     assert peer.call("GET", "/tts/voices/nobody").status_code == 404
 
 
-@pytest.mark.skipif(container.HAS_MP3, reason="lameenc is installed here")
-def test_without_an_encoder_mp3_is_refused_with_what_to_do(peer):
-    answer = peer.call("POST", "/tts", json={"text": "Hello.", "language": "en"})
-
-    assert answer.status_code == 400
-    assert "pip install lameenc" in answer.json()["error"]
-    assert peer.refused("/tts?language=en")[0] == 400
-
-
-@pytest.mark.skipif(not container.HAS_MP3, reason="lameenc is not installed here")
 def test_mp3_is_the_default_and_is_mp3(peer, audio):
     answer = peer.call("POST", "/tts", json={"text": TEXT, "language": "en"})
     with peer.connect("/tts?language=en") as talk:
