@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 import requests
@@ -281,33 +280,7 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-class _Answer(requests.Response):
-    def __init__(self, adapter: HTTPAdapter, request: requests.PreparedRequest, raw: Any) -> None:
-        # Not super(): it makes a cookie jar.
-        self._content: Any = False
-        self._content_consumed = False
-        self.raw, self.status_code, self.headers, self.reason = raw, raw.status, raw.headers, raw.reason
-        self.request, self.url, self.connection = request, request.url or "", adapter
-
-
 class _DialedAdapter(HTTPAdapter):
-    # Three steps of `send` without what nobody needs here, a sixth of its time: proxies, certificates (they
-    # are the Dialer's), an encoding guessed, cookies kept.
-
-    def get_connection_with_tls_context(
-        self, request: requests.PreparedRequest, *_: Any, **__: Any
-    ) -> urllib3.HTTPConnectionPool:
-        parts = urlsplit(request.url or "")
-        pool: urllib3.HTTPConnectionPool
-        pool = self.poolmanager.connection_from_host(parts.hostname, parts.port, parts.scheme)
-        return pool
-
-    def cert_verify(self, *_: Any) -> None:
-        pass
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        return _Answer(self, req, resp)
-
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

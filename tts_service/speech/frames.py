@@ -1,8 +1,8 @@
 """WebSocket frames as a client reads and writes them (RFC 6455). Pure but for the random masks.
 
 websocket-client opens the connection. Reading is ours because its `recv()` has no size limit, checks UTF-8 in
-pure Python (39 ms for 5 s of sound) and loses close codes (faults L4, L5, L9); writing, because a deadline is
-then kept in one place, and at a fifth of the time.
+pure Python (39 ms for 5 s of sound) and loses close codes (faults L4, L5, L9); writing, because its
+deadline is then kept in the same place.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ class RealtimeUtterance(Utterance):
             if event_id in self._heard_events:  # sent twice (faults 3c-26)
                 return
             self._heard_events.add(event_id)
-        if sound := self._decoded(delta):
+        if sound := self._hold(delta):
             self._sound.setdefault(response_id, []).append(sound)
 
     def _audio_done(self, event: AudioDone) -> None:

@@ -100,7 +100,7 @@ class TtsUtterance(Utterance):
     def _audio(self, delta: object) -> None:
         if delta is None or self.state not in (State.WAITING, State.SPEAKING):
             return  # a delta may hold timestamps alone
-        if sound := self._decoded(delta):
+        if sound := self._hold(delta):
             self._sound.append(sound)
 
     def _done(self) -> None:

@@ -178,11 +178,8 @@ class Utterance(abc.ABC):
             raise SpeechProtocol(stage=self.stage, detail="utf8") from error
         self._odd("malformed")
 
-    def _decoded(self, delta: object) -> bytes:
-        """The sound in base64; counted as held, and as progress, where there is any.
-
-        Raises SpeechBadAudio and SpeechTooLong.
-        """
+    def _hold(self, delta: object) -> bytes:
+        """The sound in `delta`, counted as held where there is any. Raises SpeechBadAudio, SpeechTooLong."""
         if not isinstance(delta, str | bytes | bytearray) or len(delta) > MAX_DELTA_CHARS:
             raise SpeechBadAudio(stage=self.stage)
         try:
@@ -193,8 +190,7 @@ class Utterance(abc.ABC):
             self._held_bytes += len(sound)
             if self._held_bytes > self._room_s * self.rate_hz * BYTES_PER_SAMPLE:
                 raise SpeechTooLong(stage=self.stage)
-            self.state = State.SPEAKING
-            self.progress += 1
+            self._move(State.SPEAKING)
         return sound
 
     def _failed(self, kind: str) -> None:
