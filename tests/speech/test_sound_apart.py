@@ -56,7 +56,7 @@ def test_the_sound_of_an_audio_delta_stays_bytes_wherever_it_stands(
     ],
 )
 def test_everything_else_is_read_as_it_ever_was(event: Any) -> None:
-    assert told(event) == event
+    assert loads(orjson.dumps(event)) == event, "what is no sound has to stay text"
 
 
 @pytest.mark.parametrize(
