@@ -52,6 +52,7 @@ def test_the_sound_of_an_audio_delta_stays_bytes_wherever_it_stands(
         pytest.param({"type": DELTA, "delta": "é" + LONG}, id="not ASCII"),
         pytest.param({"type": DELTA, "delta": LONG + '"' + LONG}, id="a quote in it"),
         pytest.param({"delta": LONG}, id="no type"),
+        pytest.param({"type": {"delta": 1}, "delta": LONG}, id="a type that is no word"),
         pytest.param([{"type": DELTA, "delta": LONG}], id="in a list"),
     ],
 )

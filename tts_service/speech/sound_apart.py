@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-AUDIO_DELTAS = frozenset(("response.output_audio.delta", "response.audio.delta", "audio.delta"))
+AUDIO_DELTAS = ("response.output_audio.delta", "response.audio.delta", "audio.delta")  # a type may be no str
 
 _KEY = b'"delta":"'  # within a string its quotes would be escaped, so where it stands it is a member
 _LONG_BYTES = 1024
