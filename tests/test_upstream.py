@@ -266,3 +266,18 @@ def test_a_hung_resolver_ends_at_the_deadline(resolving: Resolving) -> None:
         get(resolving(slow), "http://hung.example/v1", s=0.2)
     assert time.monotonic() - began < 10
     release.set()
+
+
+def test_a_kept_connection_that_the_server_has_closed_meanwhile_is_not_used_again(
+    upstream: Upstream, serve: Serve
+) -> None:
+    def closes_later(exchange: Exchange) -> bool:
+        exchange.send(answer(200, b"[]"))
+        exchange.pause(0.1)  # it was kept, as nothing in the answer speaks against it
+        return False
+
+    peer = serve(closes_later)
+    for _ in range(2):
+        assert get(upstream, peer.url) == []
+        time.sleep(0.4)
+    assert peer.connections == 2
