@@ -47,6 +47,9 @@ def test_the_sound_of_an_audio_delta_stays_bytes_wherever_it_stands(
             {"type": "response.output_audio_transcript.delta", "delta": "la " * 900}, id="transcript"
         ),
         pytest.param({"type": DELTA, "part": {"delta": LONG}}, id="of another member"),
+        pytest.param(
+            {"type": DELTA, "part": {"delta": LONG}, "delta": ""}, id="of another member, beside none"
+        ),
         pytest.param({"type": DELTA, "note": f'"delta":"{LONG}"'}, id="within a string"),
         pytest.param({"type": DELTA, "note": LONG, "delta": 7}, id="no string"),
         pytest.param({"type": DELTA, "delta": LONG + '"' + LONG}, id="a quote in it"),
